@@ -1,0 +1,44 @@
+export { type PortName, WarpError, type WarpErrorCode, type WarpErrorDetails, warpErrorCodes } from "./errors.ts";
+export type { Bus, BusListener, NodeId } from "./ports/bus.ts";
+export type { CallOptions } from "./ports/call-options.ts";
+export type { ChangeFeed, ChangeListener } from "./ports/change-feed.ts";
+export type { Codec } from "./ports/codec.ts";
+export type { History } from "./ports/history.ts";
+export type { LocalCache, LocalCacheStats } from "./ports/local-cache.ts";
+export type { Logger, LogMethod } from "./ports/logger.ts";
+export type { MergeEngine } from "./ports/merge-engine.ts";
+export type { HistogramValue, MetricFamily, MetricSample, Metrics } from "./ports/metrics.ts";
+export type { SharedCache, SharedPut, SharedSlot, SlotToken } from "./ports/shared-cache.ts";
+export {
+  type CheckMutation,
+  conflictError,
+  conflictsOf,
+  type DeleteMutation,
+  type HistoryRetention,
+  type Mutation,
+  type PutMutation,
+  rememberedOperations,
+  type Store,
+  type StoredRecord,
+} from "./ports/store.ts";
+export type { Span, Tracer } from "./ports/tracer.ts";
+export type { TtlStrategy } from "./ports/ttl-strategy.ts";
+export { type Cancel, type Clock, systemClock } from "./values/clock.ts";
+export { type Duration, durationMs } from "./values/duration.ts";
+export {
+  BareEntry,
+  dirtyGeneration,
+  type Entry,
+  type EntryOwner,
+  expiryOf,
+  generationStep,
+  isDirty,
+  isVisited,
+  markVisited,
+  type OperationId,
+  type Revision,
+  TrackedEntry,
+  uselessFrom,
+} from "./values/entry.ts";
+export { type Random, systemRandom } from "./values/random.ts";
+export { compareTimestamps, nextTimestamp, type Timestamp } from "./values/timestamp.ts";
