@@ -1,0 +1,21 @@
+import { run } from "./run.mjs";
+import { install, root, tool } from "./workspace.mjs";
+
+/**
+ * Installs, builds one project with what it references, and runs a program of it with our arguments and streams.
+ * Ends with the program's exit code.
+ */
+export async function runBuilt(project, program, nodeOptions = []) {
+  process.chdir(root);
+  for (const command of [install, tool("tsc", "-b", project)]) {
+    const { code, output } = await run(command);
+    if (code !== 0) {
+      console.error(output);
+      process.exitCode = code;
+      return;
+    }
+  }
+  const command = [process.execPath, ...nodeOptions, program, ...process.argv.slice(2)];
+  const { code } = await run(command, { stream: true, timeoutMs: 2 * 3_600_000 });
+  process.exitCode ||= code;
+}
