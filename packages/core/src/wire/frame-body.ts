@@ -1,0 +1,176 @@
+import type { NodeId } from "../ports/bus.ts";
+import { longestVarintBytes, type Reader, textBytes, Writer } from "./bytes.ts";
+
+/** Drop these keys from every cache of the receiver. */
+export interface DropBody {
+  readonly kind: "drop";
+  readonly keys: readonly string[];
+  /** Whether the sender dropped them in the shared tier; if not, each receiver does before it reads them from there. */
+  readonly sharedDropped: boolean;
+}
+
+/** Everything distributed is suspect: the sender no longer knows which keys it had to tell of. */
+export interface DropAllBody {
+  readonly kind: "drop-all";
+}
+
+/** What a node last heard from another. */
+export interface Heard {
+  readonly node: NodeId;
+  readonly incarnation: string;
+  readonly last: number;
+}
+
+/** The sender lives. */
+export interface HeartbeatBody {
+  readonly kind: "heartbeat";
+  /** The number of its last numbered frame; 0 before the first. */
+  readonly last: number;
+  readonly heard: readonly Heard[];
+  /** The epoch of the shared tier that it trusts. */
+  readonly epoch: string | undefined;
+}
+
+/** The sender leaves, and everything it had to tell is told. */
+export interface GoodbyeBody {
+  readonly kind: "goodbye";
+  /** The number of its last numbered frame; 0 if it sent none. */
+  readonly last: number;
+}
+
+/** A lease was granted, renewed or ended. */
+export interface LeaseBody {
+  readonly kind: "lease";
+  readonly id: string;
+  /** In milliseconds since the epoch, by the clock that leases are dated with. `Infinity` allowed. */
+  readonly expiresAt: number;
+  readonly ended: boolean;
+}
+
+/** A key was attached to a lease. */
+export interface AttachBody {
+  readonly kind: "attach";
+  readonly lease: string;
+  readonly key: string;
+}
+
+/** One piece of news. Each is written with its length, so that a kind of a later version is skipped, not fatal. */
+export type FrameBody = DropBody | DropAllBody | HeartbeatBody | GoodbyeBody | LeaseBody | AttachBody;
+
+// Numbers are never reused. A payload may grow at its end: what a reader does not know there it leaves unread.
+const drop = 1;
+const dropAll = 2;
+const heartbeat = 3;
+const goodbye = 4;
+const lease = 5;
+const attach = 6;
+
+const writePayload = (payload: Writer, body: FrameBody): number => {
+  switch (body.kind) {
+    case "drop":
+      payload.byte(body.sharedDropped ? 1 : 0);
+      payload.varint(body.keys.length);
+      for (const key of body.keys) payload.text(key);
+      return drop;
+    case "drop-all":
+      return dropAll;
+    case "heartbeat":
+      payload.varint(body.last);
+      payload.varint(body.heard.length);
+      for (const { node, incarnation, last } of body.heard) {
+        payload.text(node);
+        payload.text(incarnation);
+        payload.varint(last);
+      }
+      payload.byte(body.epoch === undefined ? 0 : 1);
+      if (body.epoch !== undefined) payload.text(body.epoch);
+      return heartbeat;
+    case "goodbye":
+      payload.varint(body.last);
+      return goodbye;
+    case "lease":
+      payload.text(body.id);
+      payload.double(body.expiresAt);
+      payload.byte(body.ended ? 1 : 0);
+      return lease;
+    case "attach":
+      payload.text(body.lease);
+      payload.text(body.key);
+      return attach;
+  }
+};
+
+/** Appends a body: kind, length, payload. */
+export const writeBody = (writer: Writer, body: FrameBody): void => {
+  const payload = new Writer();
+  const kind = writePayload(payload, body);
+  const bytes = payload.written();
+  writer.byte(kind);
+  writer.varint(bytes.length);
+  writer.raw(bytes);
+};
+
+const readDrop = (payload: Reader): DropBody => {
+  const sharedDropped = payload.byte() === 1;
+  const keys: string[] = [];
+  for (let left = payload.varint(); left > 0; left -= 1) keys.push(payload.text());
+  return { kind: "drop", keys, sharedDropped };
+};
+
+const readHeartbeat = (payload: Reader): HeartbeatBody => {
+  const last = payload.varint();
+  const heard: Heard[] = [];
+  for (let left = payload.varint(); left > 0; left -= 1)
+    heard.push({ node: payload.text(), incarnation: payload.text(), last: payload.varint() });
+  return { kind: "heartbeat", last, heard, epoch: payload.byte() === 1 ? payload.text() : undefined };
+};
+
+/** The next body, or `undefined` for one of a kind that this version does not know. */
+export const readBody = (reader: Reader): FrameBody | undefined => {
+  const kind = reader.byte();
+  const payload = reader.part(reader.varint());
+  switch (kind) {
+    case drop:
+      return readDrop(payload);
+    case dropAll:
+      return { kind: "drop-all" };
+    case heartbeat:
+      return readHeartbeat(payload);
+    case goodbye:
+      return { kind: "goodbye", last: payload.varint() };
+    case lease:
+      return { kind: "lease", id: payload.text(), expiresAt: payload.double(), ended: payload.byte() === 1 };
+    case attach:
+      return { kind: "attach", lease: payload.text(), key: payload.text() };
+    default:
+      return undefined;
+  }
+};
+
+// Kind and length of a body.
+const envelopeBytes = 1 + longestVarintBytes;
+
+/** What a drop takes beside its keys, in bytes; never less than it really takes. */
+export const dropOverheadBytes: number = envelopeBytes + 1 + longestVarintBytes;
+
+/** What a key takes in a drop, in bytes. */
+export const dropKeyBytes = (key: string): number => textBytes(key);
+
+/** What a body takes, in bytes; never less than it really takes. */
+export const bodyBytes = (body: FrameBody): number => {
+  switch (body.kind) {
+    case "drop":
+      return body.keys.reduce((bytes, key) => bytes + dropKeyBytes(key), dropOverheadBytes);
+    case "heartbeat":
+      return body.heard.reduce(
+        (bytes, { node, incarnation }) => bytes + textBytes(node) + textBytes(incarnation) + longestVarintBytes,
+        envelopeBytes + 2 * longestVarintBytes + 1 + (body.epoch === undefined ? 0 : textBytes(body.epoch)),
+      );
+    case "lease":
+      return envelopeBytes + textBytes(body.id) + 9;
+    case "attach":
+      return envelopeBytes + textBytes(body.lease) + textBytes(body.key);
+    default:
+      return envelopeBytes + longestVarintBytes;
+  }
+};
