@@ -1,0 +1,216 @@
+import { WarpError } from "../errors.ts";
+import type { LocalCache, LocalCacheStats } from "../ports/local-cache.ts";
+import { type Clock, systemClock } from "../values/clock.ts";
+import { type Duration, describeValue, durationMs } from "../values/duration.ts";
+import { type Entry, isDirty, markVisited } from "../values/entry.ts";
+import { estimateBytes } from "./estimate-bytes.ts";
+import { ExpirySweep } from "./expiry-sweep.ts";
+import { SieveHand } from "./sieve-hand.ts";
+
+/** A `Map` of V8 holds 2^24 slots, and needs as many again for the traces of what was deleted. */
+const mostEntries = 2 ** 23;
+
+export interface MemoryCacheOptions {
+  /** The most entries held. Default 100 000, at most 8 388 608. */
+  readonly maxEntries?: number;
+  /** The most bytes held, as `sizeOf` counts them. Default: not bounded, and nothing is counted. */
+  readonly maxBytes?: number;
+  /**
+   * The size of an entry in bytes, asked once when it is put. Default: an estimate that walks the whole value.
+   * Takes part only where `maxBytes` is set.
+   */
+  readonly sizeOf?: (key: string, value: unknown) => number;
+  /** How values are kept apart from their callers; core does the work. Default `"none"`. */
+  readonly isolate?: "none" | "freeze" | "clone";
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** How often entries nobody can use any more are looked for. Default 500 ms, at least 10 ms. */
+  readonly sweepInterval?: Duration;
+}
+
+const invalid = (field: string, accepted: string, value: unknown): WarpError =>
+  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
+
+const requireCount = (field: string, value: unknown, most: number): number => {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw invalid(field, `a whole number from 1 to ${most}`, value);
+};
+
+const unweighable = (key: string, message: string, cause?: unknown): WarpError =>
+  new WarpError("INVALID_VALUE", message, { key, port: "local-cache", cause });
+
+/** What the entries of a cache bounded by bytes weigh. */
+interface Weights {
+  readonly maxBytes: number;
+  readonly sizeOf: (key: string, value: unknown) => number;
+  /** By key: a value may have been edited since it was put, so it is not weighed again when it leaves. */
+  readonly byKey: Map<string, number>;
+  total: number;
+}
+
+const weightsOf = (maxBytes: unknown, sizeOf: MemoryCacheOptions["sizeOf"]): Weights | undefined => {
+  if (sizeOf !== undefined && typeof sizeOf !== "function") throw invalid("sizeOf", "a function", sizeOf);
+  if (maxBytes === undefined) return undefined;
+  const most = requireCount("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
+  return { maxBytes: most, sizeOf: sizeOf ?? estimateBytes, byKey: new Map(), total: 0 };
+};
+
+/**
+ * The local tier in the memory of this process: bounded by entries and, if asked, by bytes. Makes room by SIEVE (Zhang
+ * et al., NSDI 2024), in constant time on average; a replaced entry keeps its place and counts as visited. Entries that
+ * are useless even to fail-safe leave within two sweep intervals where they are many, within twenty where they are few
+ * among very many. Dirty entries are neither evicted nor swept: where nothing else is left the bounds are exceeded.
+ */
+export class MemoryCache implements LocalCache {
+  readonly portVersion = 1;
+  readonly isolate: "none" | "freeze" | "clone";
+  readonly stats: LocalCacheStats;
+  readonly #entries = new Map<string, Entry>();
+  readonly #maxEntries: number;
+  readonly #weights: Weights | undefined;
+  readonly #hand: SieveHand;
+  readonly #sweep: ExpirySweep;
+  /** Room was sought in vain: so many puts pass before the whole queue is walked for it again. */
+  #pause = 0;
+  #evictions = 0;
+  #expirations = 0;
+
+  /** @throws {WarpError} `INVALID_ARGUMENT` naming the option. */
+  constructor(options: MemoryCacheOptions = {}) {
+    const { maxEntries = 100_000, isolate = "none", clock = systemClock, sweepInterval = "500ms" } = options;
+    if (!["none", "freeze", "clone"].includes(isolate))
+      throw invalid("isolate", '"none", "freeze" or "clone"', isolate);
+    this.isolate = isolate;
+    this.#maxEntries = requireCount("maxEntries", maxEntries, mostEntries);
+    this.#weights = weightsOf(options.maxBytes, options.sizeOf);
+    this.#hand = new SieveHand(this.#entries);
+    const intervalMs = durationMs("sweepInterval", sweepInterval, { leastMs: 10 });
+    this.#sweep = new ExpirySweep(this.#entries, clock, intervalMs, (key, entry) => {
+      this.#expirations++;
+      this.#remove(key, entry);
+    });
+    this.stats = this.#statsView();
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** @throws {WarpError} `INVALID_VALUE`, with nothing changed, if `sizeOf` throws or gives no size. */
+  set(key: string, entry: Entry): void {
+    if (this.#weights !== undefined) this.#weigh(this.#weights, key, entry);
+    const old = this.#entries.get(key);
+    this.#entries.set(key, entry);
+    if (old === undefined) {
+      this.#sweep.onAdd(entry);
+      if (this.#isOver()) this.#makeRoom(key, entry, entry);
+      return;
+    }
+    markVisited(entry);
+    this.#sweep.onRemove(old);
+    this.#sweep.onAdd(entry);
+    if (this.#isOver()) this.#makeRoom(key, entry, undefined);
+  }
+
+  delete(key: string): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    this.#remove(key, entry);
+    return true;
+  }
+
+  entries(): IterableIterator<[string, Entry]> {
+    return this.#entries.entries();
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#hand.reset();
+    this.#sweep.onClear();
+    this.#pause = 0;
+    if (this.#weights === undefined) return;
+    this.#weights.byKey.clear();
+    this.#weights.total = 0;
+  }
+
+  /** Stops sweeping, for good. What is held stays readable. Whoever made the cache calls it. */
+  close(): void {
+    this.#sweep.close();
+  }
+
+  #isOver(): boolean {
+    return (
+      this.#entries.size > this.#maxEntries ||
+      (this.#weights !== undefined && this.#weights.total > this.#weights.maxBytes)
+    );
+  }
+
+  #remove(key: string, entry: Entry): void {
+    this.#hand.onRemove(key);
+    this.#sweep.onRemove(entry);
+    this.#entries.delete(key);
+    if (this.#weights === undefined) return;
+    this.#weights.total -= this.#weights.byKey.get(key) ?? 0;
+    this.#weights.byKey.delete(key);
+  }
+
+  /** @param newest `entry` if it was not there before: the last to go. */
+  #makeRoom(key: string, entry: Entry, newest: Entry | undefined): void {
+    if (this.#weights !== undefined && (this.#weights.byKey.get(key) ?? 0) > this.#weights.maxBytes)
+      this.#giveUp(key, entry);
+    while (this.#isOver()) {
+      if (this.#pause > 0) {
+        this.#pause--;
+        break;
+      }
+      const victim = this.#hand.next(newest);
+      const evicted = victim === undefined ? undefined : this.#entries.get(victim);
+      if (victim === undefined || evicted === undefined) {
+        // All but the newest are dirty. Without a pause every put would walk them all to find that out.
+        this.#pause = this.#entries.size >> 3;
+        break;
+      }
+      this.#evictions++;
+      this.#remove(victim, evicted);
+    }
+    if (this.#isOver()) this.#giveUp(key, entry);
+  }
+
+  /** No room could be made: what was just put is let go of, unless it is dirty. */
+  #giveUp(key: string, entry: Entry): void {
+    if (isDirty(entry) || this.#entries.get(key) !== entry) return;
+    this.#evictions++;
+    this.#remove(key, entry);
+  }
+
+  #weigh(weights: Weights, key: string, entry: Entry): void {
+    let size: unknown;
+    try {
+      size = weights.sizeOf(key, entry.value);
+    } catch (cause) {
+      throw unweighable(key, "sizeOf failed", cause);
+    }
+    if (typeof size !== "number" || !(size >= 0 && size < Number.POSITIVE_INFINITY))
+      throw unweighable(key, `sizeOf must give a number of bytes; it gave ${describeValue(size)}`);
+    weights.total += size - (weights.byKey.get(key) ?? 0);
+    weights.byKey.set(key, size);
+  }
+
+  #statsView(): LocalCacheStats {
+    const cache = this;
+    return {
+      get entries() {
+        return cache.#entries.size;
+      },
+      get bytes() {
+        return cache.#weights?.total ?? 0;
+      },
+      get evictions() {
+        return cache.#evictions;
+      },
+      get expirations() {
+        return cache.#expirations;
+      },
+    };
+  }
+}
