@@ -1,4 +1,19 @@
 export { type PortName, WarpError, type WarpErrorCode, type WarpErrorDetails, warpErrorCodes } from "./errors.ts";
+export { MemoryBus, type MemoryBusOptions } from "./memory/memory-bus.ts";
+export {
+  type Delivery,
+  MemoryNetwork,
+  type MemoryNetworkOptions,
+  type NetworkFaults,
+} from "./memory/memory-network.ts";
+export {
+  MemorySharedCache,
+  MemorySharedCacheData,
+  type MemorySharedCacheOptions,
+} from "./memory/memory-shared-cache.ts";
+export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";
+export { MemoryStoreData } from "./memory/memory-store-data.ts";
+export type { Pause } from "./memory/pause.ts";
 export type { Bus, BusListener, NodeId } from "./ports/bus.ts";
 export type { CallOptions } from "./ports/call-options.ts";
 export type { ChangeFeed, ChangeListener } from "./ports/change-feed.ts";
@@ -24,7 +39,7 @@ export {
 export type { Span, Tracer } from "./ports/tracer.ts";
 export type { TtlStrategy } from "./ports/ttl-strategy.ts";
 export { type Cancel, type Clock, systemClock } from "./values/clock.ts";
-export { type Duration, durationMs } from "./values/duration.ts";
+export { type Duration, describeValue, durationMs } from "./values/duration.ts";
 export {
   BareEntry,
   dirtyGeneration,
