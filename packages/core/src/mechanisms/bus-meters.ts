@@ -1,0 +1,48 @@
+import { Histogram } from "./histogram.ts";
+
+/**
+ * Why frames may have been missed: a number was skipped, the transport said so, a peer forgot what to tell, a peer
+ * vanished without a goodbye, a peer is heard of late, or the node does not even hear itself.
+ */
+export type GapReason = "lost" | "transport" | "drop-all" | "vanished" | "unknown-sender" | "deaf";
+
+/** Why a frame was refused: see `FrameProblem`; of another cluster; or two live nodes have one id. */
+export type RefusalReason = "version" | "malformed" | "signature" | "cluster" | "node";
+
+/** Counters of the bus side. Plain fields: counting is one addition. */
+export class BusMeters {
+  framesSent = 0;
+  /** Frames that the transport did not take. */
+  framesFailed = 0;
+  framesReceived = 0;
+  readonly framesRefused: Record<RefusalReason, number> = {
+    version: 0,
+    malformed: 0,
+    signature: 0,
+    cluster: 0,
+    node: 0,
+  };
+  keysSent = 0;
+  dropAllsSent = 0;
+  heartbeatsSent = 0;
+  heartbeatsReceived = 0;
+  readonly gaps: Record<GapReason, number> = {
+    lost: 0,
+    transport: 0,
+    "drop-all": 0,
+    vanished: 0,
+    "unknown-sender": 0,
+    deaf: 0,
+  };
+  /** Seconds from a frame's sending to its arrival. */
+  readonly lag: Histogram = new Histogram();
+}
+
+/** Counters of the commits. */
+export class StoreMeters {
+  /** Commits that another writer overtook. */
+  conflicts = 0;
+  /** Attempts sent again under the same operation id. */
+  resent = 0;
+  outcomesUnknown = 0;
+}
