@@ -1,46 +1,49 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 
+/** The repository's root folder. */
 export const root: string = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-export interface Manifest {
+interface Manifest {
   readonly name: string;
   readonly private?: boolean;
   readonly packageManager?: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly devDependencies?: Readonly<Record<string, string>>;
   readonly exports?: unknown;
 }
 
 export interface Tarball {
-  /** The package's name. */
-  readonly name: string;
   readonly path: string;
+  /** As it is inside the tarball. */
   readonly manifest: Manifest;
   /** What it holds, relative to the package. */
   readonly files: readonly string[];
 }
 
-const readManifest = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-
-/** The folders of the packages that are published. */
-export function publicFolders(): string[] {
-  const folders = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name));
-  return folders.filter((folder) => readManifest(folder).private !== true);
+interface PackReport {
+  readonly name: string;
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
 }
 
-/** Packs a built package into `destination`, as a release does. */
-export async function pack(folder: string, destination: string): Promise<Tarball> {
+const readManifest = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+
+/** The names of the packages that are published. */
+export function publicNames(): string[] {
+  const manifests = readdirSync(join(root, "packages")).map((name) => readManifest(join(root, "packages", name)));
+  return manifests.filter((manifest) => manifest.private !== true).map(({ name }) => name);
+}
+
+/** Packs built packages into `folder`, as a release does, and resolves them by name. */
+export async function pack(names: readonly string[], folder: string): Promise<Map<string, Tarball>> {
+  const filters = names.map((name) => `--filter=${name}`);
   const pnpm = ["--yes", readManifest(root).packageManager ?? "pnpm"];
-  const packed = JSON.parse(await run(folder, "npx", [...pnpm, "pack", "--json", "--pack-destination", destination]));
-  const path = join(destination, basename(packed.filename));
-  const manifest = JSON.parse(await run(destination, "tar", ["-xzOf", path, "package/package.json"]));
-  const listing = await run(destination, "tar", ["-tzf", path]);
-  const files = listing
-    .trim()
-    .split("\n")
-    .map((file) => file.replace(/^package\//, ""));
-  return { name: manifest.name, path, manifest, files };
+  const printed = await run(root, "npx", [...pnpm, ...filters, "pack", "--json", "--pack-destination", folder]);
+  const tarballs = new Map<string, Tarball>();
+  for (const { name, filename: path, files } of JSON.parse(printed) as PackReport[]) {
+    const manifest: Manifest = JSON.parse(await run(folder, "tar", ["-xzOf", path, "package/package.json"]));
+    tarballs.set(name, { path, manifest, files: files.map((file) => file.path) });
+  }
+  return tarballs;
 }
