@@ -24,7 +24,6 @@ export interface Tarball {
 interface PackReport {
   readonly name: string;
   readonly filename: string;
-  readonly files: readonly { readonly path: string }[];
 }
 
 const readManifest = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -41,9 +40,15 @@ export async function pack(names: readonly string[], folder: string): Promise<Ma
   const pnpm = ["--yes", readManifest(root).packageManager ?? "pnpm"];
   const printed = await run(root, "npx", [...pnpm, ...filters, "pack", "--json", "--pack-destination", folder]);
   const tarballs = new Map<string, Tarball>();
-  for (const { name, filename: path, files } of JSON.parse(printed) as PackReport[]) {
+  for (const { name, filename: path } of JSON.parse(printed) as PackReport[]) {
     const manifest: Manifest = JSON.parse(await run(folder, "tar", ["-xzOf", path, "package/package.json"]));
-    tarballs.set(name, { path, manifest, files: files.map((file) => file.path) });
+    // pnpm's own list leaves out the licence that it copies from the workspace's root.
+    const listing = await run(folder, "tar", ["-tzf", path]);
+    const files = listing
+      .trim()
+      .split("\n")
+      .map((file) => file.replace(/^package\//, ""));
+    tarballs.set(name, { path, manifest, files });
   }
   return tarballs;
 }
