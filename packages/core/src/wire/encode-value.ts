@@ -29,7 +29,7 @@ const difference = (sent: unknown, back: unknown): Unfaithful => {
   if (typeof sent === "object" && sent !== null && typeof back === "object" && back !== null) {
     for (const field of Object.keys(sent)) {
       const [mine, other] = [(sent as Record<string, unknown>)[field], (back as Record<string, unknown>)[field]];
-      if (isDeepStrictEqual(mine, other)) continue;
+      if (Object.hasOwn(back, field) && isDeepStrictEqual(mine, other)) continue;
       const inner = difference(mine, other);
       inner.path.push(Array.isArray(sent) ? Number(field) : field);
       return inner;

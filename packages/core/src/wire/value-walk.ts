@@ -5,28 +5,28 @@ export interface Unfaithful {
   readonly reason: string;
 }
 
-const found = (reason: string): Unfaithful => ({ path: [], reason });
+// Contained in no value.
+const nowhere: object = Object.freeze({});
 
-// From this depth on the walk remembers where it came from: a cycle gets there fast, honest values rarely do.
-const watchedDepth = 64;
+const found = (reason: string): Unfaithful => ({ path: [], reason });
 
 // A prototype of another realm (a vm context, a worker's message) is another object with the same role.
 const isObjectPrototype = (prototype: object): boolean =>
   prototype === Object.prototype ||
   (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "__lookupGetter__"));
 // Array.prototype is itself an array; the prototype of a subclass is not.
-const isArrayPrototype = (prototype: object | null): boolean =>
-  prototype === Array.prototype || Array.isArray(prototype);
+const isArrayPrototype = (prototype: object): boolean => prototype === Array.prototype || Array.isArray(prototype);
 
 const nameOf = (value: object): string => {
   const name: unknown = value.constructor?.name;
   return typeof name === "string" && name !== "" ? name : "an unnamed class";
 };
 
-const ofObject = (value: object, prototype: object | null): Unfaithful | undefined => {
+const ofPrototype = (value: object, isArray: boolean): Unfaithful | undefined => {
+  const prototype: object | null = Object.getPrototypeOf(value);
   if (prototype === null) return found("an object without a prototype");
-  if (!isObjectPrototype(prototype)) return found(`an instance of ${nameOf(value)}`);
-  return undefined;
+  const plain = isArray ? isArrayPrototype(prototype) : isObjectPrototype(prototype);
+  return plain ? undefined : found(`an instance of ${nameOf(value)}`);
 };
 
 const ofSymbols = (value: object): Unfaithful | undefined => {
@@ -43,38 +43,36 @@ const inside = (problem: Unfaithful | undefined, segment: string | number): Unfa
   return problem;
 };
 
-const ofElements = (value: readonly unknown[], above: readonly object[], depth: number): Unfaithful | undefined => {
+const ofElements = (value: readonly unknown[], mark: object, depth: number): Unfaithful | undefined => {
   for (let index = 0; index < value.length; index += 1) {
     const element = value[index];
     if (element === undefined)
       return inside(found(Object.hasOwn(value, index) ? "undefined" : "a hole in an array"), index);
-    const problem = unfaithful(element, above, depth);
+    const problem = unfaithful(element, mark, depth);
     if (problem !== undefined) return inside(problem, index);
   }
   // No holes: what is more than the elements are named properties.
   return Object.keys(value).length === value.length ? undefined : found("an array with named properties");
 };
 
-const ofFields = (value: object, above: readonly object[], depth: number): Unfaithful | undefined => {
+const ofFields = (value: object, mark: object, depth: number): Unfaithful | undefined => {
   for (const field of Object.keys(value)) {
-    const problem = unfaithful((value as Record<string, unknown>)[field], above, depth);
+    const problem = unfaithful((value as Record<string, unknown>)[field], mark, depth);
     if (problem !== undefined) return inside(problem, field);
   }
   return undefined;
 };
 
-const ofNested = (value: object, above: readonly object[], depth: number): Unfaithful | undefined => {
-  const prototype: object | null = Object.getPrototypeOf(value);
+const ofNested = (value: object, mark: object, depth: number): Unfaithful | undefined => {
   const isArray = Array.isArray(value);
-  const problem = isArray && isArrayPrototype(prototype) ? undefined : ofObject(value, prototype);
+  const problem = ofPrototype(value, isArray) ?? ofSymbols(value);
   if (problem !== undefined) return problem;
-  if (isArray && !isArrayPrototype(prototype)) return found("an array of another prototype");
   if (typeof (value as { toJSON?: unknown }).toJSON === "function") return found("an object with a toJSON function");
-  if (above.includes(value)) return found("a reference back to a value that contains it");
-  const path = depth < watchedDepth ? above : [...above, value];
-  const symbols = ofSymbols(value);
-  if (symbols !== undefined) return symbols;
-  return isArray ? ofElements(value, path, depth + 1) : ofFields(value, path, depth + 1);
+  if (value === mark) return found("a reference back to a value that contains it");
+  // Going round a cycle, the walk meets the container it marked last, once its marks lie far enough apart (Brent,
+  // "An improved Monte Carlo factorization algorithm", 1980): one comparison instead of a list of all containers.
+  const next = (depth & (depth - 1)) === 0 ? value : mark;
+  return isArray ? ofElements(value, next, depth + 1) : ofFields(value, next, depth + 1);
 };
 
 const ofNumber = (value: number): Unfaithful | undefined => {
@@ -87,7 +85,7 @@ const ofNumber = (value: number): Unfaithful | undefined => {
  * counts as the value it returns. Costs less than `JSON.stringify`.
  * @throws {RangeError} If the value is nested too deeply for the stack, as `JSON.stringify` would.
  */
-export const unfaithful = (value: unknown, above: readonly object[] = [], depth = 0): Unfaithful | undefined => {
+export const unfaithful = (value: unknown, mark: object = nowhere, depth = 0): Unfaithful | undefined => {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -95,7 +93,7 @@ export const unfaithful = (value: unknown, above: readonly object[] = [], depth 
     case "number":
       return ofNumber(value);
     case "object":
-      return value === null ? undefined : ofNested(value, above, depth);
+      return value === null ? undefined : ofNested(value, mark, depth);
     case "bigint":
       return found("a bigint");
     default:
