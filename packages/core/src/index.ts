@@ -1,4 +1,6 @@
 export { type PortName, WarpError, type WarpErrorCode, type WarpErrorDetails, warpErrorCodes } from "./errors.ts";
+export { type JsonLoggerOptions, jsonLogger, type LogLevel, silentLogger } from "./mechanisms/json-logger.ts";
+export { type MetricDefinition, metricDefinitions } from "./mechanisms/metric-definitions.ts";
 export { MemoryBus, type MemoryBusOptions } from "./memory/memory-bus.ts";
 export {
   type Delivery,
@@ -38,6 +40,10 @@ export {
 } from "./ports/store.ts";
 export type { Span, Tracer } from "./ports/tracer.ts";
 export type { TtlStrategy } from "./ports/ttl-strategy.ts";
+export { type AdaptiveTtlOptions, adaptiveTtl } from "./ttl/adaptive-ttl.ts";
+export { type FrequencyStep, frequencyTtl } from "./ttl/frequency-ttl.ts";
+export type { ReadCountsOptions } from "./ttl/read-counts.ts";
+export { slidingTtl } from "./ttl/sliding-ttl.ts";
 export { type Cancel, type Clock, systemClock } from "./values/clock.ts";
 export { type Duration, describeValue, durationMs } from "./values/duration.ts";
 export {
@@ -57,3 +63,4 @@ export {
 } from "./values/entry.ts";
 export { type Random, systemRandom } from "./values/random.ts";
 export { compareTimestamps, nextTimestamp, type Timestamp } from "./values/timestamp.ts";
+export { jsonCodec } from "./wire/json-codec.ts";
