@@ -1,6 +1,6 @@
-import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import { Scheduler } from "./scheduler.ts";
 
-export interface ForEachSeedOptions extends SchedulerOptions {
+export interface ForEachSeedOptions {
   /** The first seed. Default 1. */
   readonly from?: number;
   /** Where `WARP_SEED` and `WARP_SEEDS` are looked up. Default: the environment. */
@@ -56,7 +56,7 @@ export const forEachSeed = async (
   process.on("unhandledRejection", onUnhandled);
   try {
     for (let seed = first; seed < first + seeds; seed++) {
-      const scheduler = new Scheduler(seed, options);
+      const scheduler = new Scheduler(seed);
       try {
         await run(scheduler);
         // Rejections nobody handled are told of when the event loop turns.
