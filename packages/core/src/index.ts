@@ -2,6 +2,7 @@ export { type PortName, WarpError, type WarpErrorCode, type WarpErrorDetails, wa
 export { type JsonLoggerOptions, jsonLogger, type LogLevel, silentLogger } from "./mechanisms/json-logger.ts";
 export { type MetricDefinition, metricDefinitions } from "./mechanisms/metric-definitions.ts";
 export { MemoryBus, type MemoryBusOptions } from "./memory/memory-bus.ts";
+export { MemoryCache, type MemoryCacheOptions } from "./memory/memory-cache.ts";
 export {
   type Delivery,
   MemoryNetwork,
