@@ -34,7 +34,7 @@ it("an error is written with its code, its key and the chain of its causes", () 
   const { logger, parsed } = capture();
   const root = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
   logger.error({ err: new WarpError("UNAVAILABLE", "no store", { key: "user:1", cause: root }) }, "a write failed");
-  expect(parsed()[0]?..err).toMatchObject({
+  expect(parsed()[0]?.err).toMatchObject({
     type: "WarpError",
     code: "UNAVAILABLE",
     key: "user:1",
