@@ -107,6 +107,7 @@ export class MemoryCache implements LocalCache {
       return;
     }
     markVisited(entry);
+    this.#hand.onReplace(key, entry);
     this.#sweep.onRemove(old);
     this.#sweep.onAdd(entry);
     if (this.#isOver()) this.#makeRoom(key, entry, undefined);
@@ -154,6 +155,11 @@ export class MemoryCache implements LocalCache {
     this.#weights.byKey.delete(key);
   }
 
+  readonly #evict = (key: string, entry: Entry): void => {
+    this.#evictions++;
+    this.#remove(key, entry);
+  };
+
   /** @param newest `entry` if it was not there before: the last to go. */
   #makeRoom(key: string, entry: Entry, newest: Entry | undefined): void {
     if (this.#weights !== undefined && (this.#weights.byKey.get(key) ?? 0) > this.#weights.maxBytes)
@@ -163,15 +169,11 @@ export class MemoryCache implements LocalCache {
         this.#pause--;
         break;
       }
-      const victim = this.#hand.next(newest);
-      const evicted = victim === undefined ? undefined : this.#entries.get(victim);
-      if (victim === undefined || evicted === undefined) {
+      if (!this.#hand.evict(newest, this.#evict)) {
         // All but the newest are dirty. Without a pause every put would walk them all to find that out.
         this.#pause = this.#entries.size >> 3;
         break;
       }
-      this.#evictions++;
-      this.#remove(victim, evicted);
     }
     if (this.#isOver()) this.#giveUp(key, entry);
   }
@@ -179,8 +181,7 @@ export class MemoryCache implements LocalCache {
   /** No room could be made: what was just put is let go of, unless it is dirty. */
   #giveUp(key: string, entry: Entry): void {
     if (isDirty(entry) || this.#entries.get(key) !== entry) return;
-    this.#evictions++;
-    this.#remove(key, entry);
+    this.#evict(key, entry);
   }
 
   #weigh(weights: Weights, key: string, entry: Entry): void {

@@ -9,8 +9,9 @@ import { clearVisited, type Entry, isDirty, isVisited } from "../values/entry.ts
 export class SieveHand {
   readonly #entries: ReadonlyMap<string, Entry>;
   #walk: IterableIterator<[string, Entry]> | undefined;
-  /** Where the hand stands: the key to look at next. Set while `#walk` is. */
+  /** Where the hand stands: what to look at next. Both are set while `#walk` is. */
   #key = "";
+  #entry: Entry | undefined;
   #removals = 0;
 
   constructor(entries: ReadonlyMap<string, Entry>) {
@@ -18,46 +19,63 @@ export class SieveHand {
   }
 
   /**
-   * The key to evict, never that of `newest`; `undefined` if all others are dirty. The caller removes it.
+   * Hands the entry to evict, never `newest`, to `evict`, which removes it. False if all others are dirty.
    * @param newest The entry just added at the end of the queue, if there is one: in SIEVE room is made before it.
    */
-  next(newest: Entry | undefined): string | undefined {
+  evict(newest: Entry | undefined, evict: (key: string, entry: Entry) => void): boolean {
     this.#removals = 0;
     // In two rounds every mark is off, so that only dirty entries are left.
     for (let left = 2 * this.#entries.size + 1; left > 0; left--) {
-      if (this.#walk === undefined) {
+      if (this.#entry === undefined) {
         this.#walk = this.#entries.entries();
         this.#advance(newest);
-        if (this.#walk === undefined) return undefined;
       }
       const key = this.#key;
-      const entry = this.#entries.get(key);
+      const entry = this.#entry;
+      if (entry === undefined) return false;
       this.#advance(newest);
-      if (entry === undefined) continue;
       if (isVisited(entry)) clearVisited(entry);
-      else if (!isDirty(entry)) return key;
+      else if (!isDirty(entry)) {
+        evict(key, entry);
+        return true;
+      }
     }
-    return undefined;
+    return false;
   }
 
-  /** To be called before `key` is removed for any other reason. */
+  /** To be called when the entry of `key` gives way to another. */
+  onReplace(key: string, entry: Entry): void {
+    if (this.#entry !== undefined && this.#key === key) this.#entry = entry;
+  }
+
+  /** To be called before `key` is removed, evicted or not. */
   onRemove(key: string): void {
-    if (this.#walk === undefined) return;
+    if (this.#entry === undefined) return;
     // An iterator that stands still keeps every table alive that the Map has outgrown since.
     if (++this.#removals > this.#entries.size) this.reset();
-    else if (key === this.#key) this.#advance(undefined);
+    else if (this.#key === key) this.#advance(undefined);
   }
 
   /** Back to the oldest entry. */
   reset(): void {
     this.#walk = undefined;
     this.#key = "";
+    this.#entry = undefined;
     this.#removals = 0;
   }
 
   #advance(newest: Entry | undefined): void {
     const step = this.#walk?.next();
-    if (step === undefined || step.done === true || step.value[1] === newest) this.reset();
-    else this.#key = step.value[0];
+    if (step === undefined || step.done === true) {
+      this.reset();
+      return;
+    }
+    const [key, entry] = step.value;
+    if (entry === newest) {
+      this.reset();
+      return;
+    }
+    this.#key = key;
+    this.#entry = entry;
   }
 }
