@@ -2,6 +2,10 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 
 const groups = new Set();
+const killAfterMs = 10_000;
+let stoppedBy;
+
+const exitStopped = () => process.exit(128 + constants.signals[stoppedBy]);
 
 function signalGroup(pid, signal) {
   try {
@@ -11,10 +15,12 @@ function signalGroup(pid, signal) {
   }
 }
 
+// What runs gets the signal too and a moment to clean up; then "exit" ends what is left.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.once(signal, () => {
+    stoppedBy = signal;
     for (const pid of groups) signalGroup(pid, signal);
-    process.exitCode = 128 + constants.signals[signal];
+    setTimeout(exitStopped, groups.size === 0 ? 0 : killAfterMs);
   });
 }
 process.on("exit", () => {
@@ -26,7 +32,7 @@ process.on("exit", () => {
  *
  * @param {string[]} command Program and arguments.
  * @param {{ stream?: boolean, env?: Record<string, string>, timeoutMs?: number }} [options] `stream` shows the output
- *   as it comes, otherwise it is collected. The group is killed after `timeoutMs` (default 20 minutes).
+ *   as it comes, otherwise it is collected. The group is ended after `timeoutMs` (default 20 minutes).
  * @returns {Promise<{ ok: boolean, code: number, output: string }>}
  */
 export function run([program, ...args], { stream = false, env = {}, timeoutMs = 20 * 60_000 } = {}) {
@@ -38,14 +44,17 @@ export function run([program, ...args], { stream = false, env = {}, timeoutMs = 
       stdio: stream ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
     });
     if (child.pid !== undefined) groups.add(child.pid);
-    const timer = setTimeout(() => {
+    let timer = setTimeout(() => {
       output.push(`\n${program} was stopped after ${timeoutMs / 1000} s\n`);
-      signalGroup(child.pid, "SIGKILL");
+      // Asked first: turbo's tasks have groups of their own, which only turbo can end.
+      signalGroup(child.pid, "SIGTERM");
+      timer = setTimeout(signalGroup, killAfterMs, child.pid, "SIGKILL");
     }, timeoutMs);
     const end = (code) => {
       clearTimeout(timer);
       if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
       groups.delete(child.pid);
+      if (stoppedBy !== undefined) exitStopped();
       resolve({ ok: code === 0, code, output: output.join("") });
     };
     child.stdout?.on("data", (chunk) => output.push(chunk));
