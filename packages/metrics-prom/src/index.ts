@@ -1,1 +1,2 @@
-export {};
+export { PromMetrics, type PromMetricsOptions } from "./prom-metrics.ts";
+export type { PromRegistry } from "./prom-registry.ts";
