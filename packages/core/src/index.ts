@@ -13,9 +13,10 @@ export {
   MemorySharedCache,
   MemorySharedCacheData,
   type MemorySharedCacheOptions,
+  type MemorySharedSlot,
 } from "./memory/memory-shared-cache.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";
-export { MemoryStoreData } from "./memory/memory-store-data.ts";
+export { MemoryStoreData, type StoreWrite } from "./memory/memory-store-data.ts";
 export type { Pause } from "./memory/pause.ts";
 export type { Bus, BusListener, NodeId } from "./ports/bus.ts";
 export type { CallOptions } from "./ports/call-options.ts";

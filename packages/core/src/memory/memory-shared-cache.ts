@@ -17,7 +17,8 @@ export interface MemorySharedCacheOptions {
   readonly data?: MemorySharedCacheData | undefined;
 }
 
-interface Slot {
+/** One slot of a `MemorySharedCache`. */
+export interface MemorySharedSlot {
   readonly token: SlotToken;
   /** `undefined` for an empty slot with a token. */
   readonly bytes: Uint8Array | undefined;
@@ -27,7 +28,9 @@ interface Slot {
 
 /** What a `MemorySharedCache` holds: slots, oldest put first, and the epoch. */
 export class MemorySharedCacheData {
-  slots: Map<string, Slot> = new Map();
+  /** By key, in the order they were put. */
+  slots: Map<string, MemorySharedSlot> = new Map();
+  /** The tier's epoch: see `SharedCache.epoch`. */
   epoch: string | undefined;
 
   /** Forgets everything, as a server does that restarts with nothing on disk. */
@@ -135,7 +138,7 @@ export class MemorySharedCache implements SharedCache {
     if (!this.#connected) throw new Error("the shared cache is disconnected");
   }
 
-  #standing(key: string, now: number): Slot | undefined {
+  #standing(key: string, now: number): MemorySharedSlot | undefined {
     const slot = this.#data.slots.get(key);
     if (slot === undefined || slot.expiresAt > now) return slot;
     this.#data.slots.delete(key);
@@ -162,7 +165,7 @@ export class MemorySharedCache implements SharedCache {
     return true;
   }
 
-  #place(key: string, slot: Slot): void {
+  #place(key: string, slot: MemorySharedSlot): void {
     const { slots } = this.#data;
     // Deleted first, so that the map's order is the order of age.
     slots.delete(key);

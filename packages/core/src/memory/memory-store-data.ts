@@ -151,6 +151,7 @@ export class MemoryStoreData {
     return () => this.#watchers.delete(watcher);
   }
 
+  /** Tells every watcher. */
   announce(key: string): void {
     for (const watcher of [...this.#watchers]) watcher(key);
   }
