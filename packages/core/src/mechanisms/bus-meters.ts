@@ -44,5 +44,6 @@ export class StoreMeters {
   conflicts = 0;
   /** Attempts sent again under the same operation id. */
   resent = 0;
+  /** Commits answered neither yes nor no. */
   outcomesUnknown = 0;
 }

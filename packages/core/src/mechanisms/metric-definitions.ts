@@ -42,7 +42,7 @@ const counters: readonly Definition[] = [
   ["expirations", "entries", "Entries the local cache let go because nobody could use them any more"],
   ["store_conflicts", "commits", "Commits that another writer overtook; most are tried again by Warp"],
   ["store_resent", "commits", "Commits sent again because the first answer said neither yes nor no"],
-  ["store_outcomes_unknown", "commits", "Commits of which nobody can say whether they took place"],
+  ["store_outcomes_unknown", "commits", "Commits answered neither yes nor no; Warp then finds out what became of them"],
   [
     "frames",
     "frames",
@@ -68,7 +68,7 @@ const counters: readonly Definition[] = [
 const gauges: readonly Definition[] = [
   ["local_entries", "entries", "Entries in the local cache"],
   ["local_bytes", "bytes", "Their size, where the local cache is bounded by bytes"],
-  ["outbox_keys", "keys", "Keys whose drop has not been handed to the bus"],
+  ["outbox_keys", "keys", "Keys, and other news, that the bus has not taken yet"],
   ["dirty_keys", "keys", "Keys with a write that the store has not taken (strong-local)"],
   ["breaker_state", "state", "Circuit breaker: 0 closed, 1 half-open, 2 open", { port: ports }],
   ["bus_deaf", "boolean", "1 while the node does not hear its own heartbeat, else 0"],
