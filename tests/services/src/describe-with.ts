@@ -14,8 +14,7 @@ const starters: Readonly<Record<ServiceName, () => Promise<RunningService>>> = {
  */
 export const describeWith = async (service: ServiceName, define: (url: string) => void): Promise<void> => {
   const { url, stop } = await starters[service]();
-  describe(service, () => {
-    afterAll(stop);
-    define(url);
-  });
+  // Of the file, not of the block: the hooks of the block, which close what it opened, come first.
+  afterAll(stop);
+  describe(service, () => define(url));
 };

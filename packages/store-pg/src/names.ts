@@ -1,0 +1,45 @@
+import { WarpError } from "@warp/core";
+
+/** The longest name: room for the suffixes of what belongs to a table, within PostgreSQL's 63 bytes. */
+const longest = 40;
+const form = /^[a-z_][a-z0-9_]*$/;
+
+/** Everything in the database that belongs to one store, as SQL writes it: quoted, with the schema. */
+export interface PgNames {
+  readonly schema: string;
+  readonly records: string;
+  readonly history: string;
+  readonly state: string;
+  /** What no quoting fits: the beginning of the names of indexes and triggers. */
+  readonly prefix: string;
+  /** A function or trigger function of this store. */
+  routine(suffix: string): string;
+}
+
+const identifier = (field: string, name: unknown): string => {
+  if (typeof name === "string" && name.length <= longest && form.test(name)) return name;
+  const got = typeof name === "string" ? JSON.stringify(name.slice(0, 2 * longest)) : typeof name;
+  throw new WarpError(
+    "INVALID_ARGUMENT",
+    `${field} must be 1 to ${longest} of a-z, 0-9 and _, not beginning with a digit; got ${got}`,
+  );
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` for a name that is not a plain lower-case identifier. */
+export const namesOf = (schema: string, table: string, historyTable: string): PgNames => {
+  const inSchema = (name: string): string => `"${schema}"."${name}"`;
+  identifier("schema", schema);
+  identifier("table", table);
+  identifier("historyTable", historyTable);
+  const state = `${table}_state`;
+  if (new Set([table, historyTable, state]).size < 3)
+    throw new WarpError("INVALID_ARGUMENT", `historyTable must be another than ${table} and ${state}`);
+  return {
+    schema,
+    records: inSchema(table),
+    history: inSchema(historyTable),
+    state: inSchema(state),
+    prefix: table,
+    routine: (suffix) => inSchema(`${table}_${suffix}`),
+  };
+};

@@ -1,0 +1,111 @@
+/** A row as the client hands it over, by column name. */
+export type PgRow = Readonly<Record<string, unknown>>;
+
+/** Where statements are sent: a client as a whole, or the one connection of a transaction. */
+export interface PgQueryable {
+  /** @param values Strings, numbers, booleans, bytes, `null`, and arrays of strings, numbers, booleans and `null`. */
+  query(text: string, values: readonly unknown[]): Promise<readonly PgRow[]>;
+}
+
+/** Bounds that the server itself keeps. */
+export interface PgLimits {
+  /** How long one statement, one wait for a lock and one pause between statements may take, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** What `PgStore` needs of a PostgreSQL client. `fromPool` and `fromPglite` make one. */
+export interface PgClient extends PgQueryable {
+  /**
+   * Runs `run` in a READ COMMITTED transaction, on one connection. Commits if it resolves, rolls back if it rejects,
+   * and then rejects with what it rejected with. Nothing is sent after `run` has settled but the end of the transaction.
+   */
+  transaction<T>(run: (transaction: PgQueryable) => Promise<T>, limits?: PgLimits): Promise<T>;
+}
+
+interface PgResult {
+  readonly rows: readonly unknown[];
+}
+
+/** The part of pg's `PoolClient` that this package calls. */
+export interface PgPoolClient {
+  query(text: string, values?: unknown[]): Promise<PgResult>;
+  release(destroy?: boolean): void;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** The part of pg's `Pool` that this package calls. */
+export interface PgPool {
+  query(text: string, values: unknown[]): Promise<PgResult>;
+  connect(): Promise<PgPoolClient>;
+}
+
+/** The part of a PGlite transaction that this package calls. */
+export interface PgliteTransaction {
+  query(text: string, values: unknown[]): Promise<PgResult>;
+}
+
+/** The part of `PGlite` that this package calls. */
+export interface PgliteDatabase extends PgliteTransaction {
+  transaction<T>(run: (transaction: PgliteTransaction) => Promise<T>): Promise<T>;
+}
+
+const rowsOf = async (result: Promise<PgResult>): Promise<readonly PgRow[]> => (await result).rows as PgRow[];
+
+const queryable = (client: { query(text: string, values: unknown[]): Promise<PgResult> }): PgQueryable => ({
+  query: (text, values) => rowsOf(client.query(text, [...values])),
+});
+
+const beginning = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/** One message: `BEGIN` and its limits cost one round trip. The pause limit frees the locks of a client that froze. */
+const beginWith = (limits: PgLimits | undefined): string => {
+  if (limits === undefined) return beginning;
+  const ms = Math.max(1, Math.ceil(limits.timeoutMs));
+  const names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+  return [beginning, ...names.map((name) => `SET LOCAL ${name} = ${ms}`)].join("; ");
+};
+
+const ignore = (): void => {};
+
+/** @returns Whether the connection is back outside of any transaction. */
+const rollBack = async (client: PgPoolClient): Promise<boolean> => {
+  try {
+    await client.query("ROLLBACK");
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** @param pool A `Pool` of `pg`, or what resembles one. Made, configured and ended by the caller. */
+export const fromPool = (pool: PgPool): PgClient => ({
+  ...queryable(pool),
+  async transaction(run, limits) {
+    const client = await pool.connect();
+    // A connection that breaks between two statements emits an error, which the next statement reports anyway.
+    client.on("error", ignore);
+    let usable = true;
+    try {
+      await client.query(beginWith(limits));
+      const result = await run(queryable(client));
+      await client.query("COMMIT");
+      return result;
+    } catch (error) {
+      usable = await rollBack(client);
+      throw error;
+    } finally {
+      client.removeListener("error", ignore);
+      client.release(!usable);
+    }
+  },
+});
+
+/**
+ * @param database A `PGlite`, or what resembles one. Made and closed by the caller. Limits do not apply to it: it has
+ *   one session, in this process, and no timers.
+ */
+export const fromPglite = (database: PgliteDatabase): PgClient => ({
+  ...queryable(database),
+  transaction: (run) => database.transaction((transaction) => run(queryable(transaction))),
+});

@@ -1,0 +1,44 @@
+import type { StoredRecord } from "@warp/core";
+import type { PgRow } from "./pg-client.ts";
+
+/** The columns of a record, as `recordColumns` names them, in the types that pg and PGlite agree on. */
+interface RecordRow {
+  readonly value: Uint8Array | null;
+  readonly revision: string;
+  readonly micros: number;
+  readonly node: string;
+  readonly committed_at: number;
+  readonly operations: readonly string[];
+  readonly expires_at: number | null;
+}
+
+/** An instant as milliseconds: a double, since pg hands bigints over as strings and PGlite as numbers. */
+export const inMs = (instant: string): string => `round(extract(epoch FROM ${instant})::numeric * 1000)::float8`;
+
+/** Everything of a record but its value. @param r The table's alias. @param operations What to fetch as the list. */
+export const recordColumns = (r: string, operations = `${r}.operations`): string =>
+  [
+    `${r}.revision`,
+    `${r}.micros::float8 AS micros`,
+    `${r}.node`,
+    `${inMs(`${r}.committed_at`)} AS committed_at`,
+    `${operations} AS operations`,
+    `${inMs(`coalesce(${r}.expires_at, CASE WHEN ${r}.expired THEN ${r}.dropped_at END)`)} AS expires_at`,
+  ].join(", ");
+
+/** Plain bytes: pg's are Buffers, which compare unequal to the same bytes elsewhere. */
+const bytesOf = (value: Uint8Array | null): Uint8Array | undefined =>
+  value === null ? undefined : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+
+/** @param value In place of the row's, for a record that was just written. */
+export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord => {
+  const { micros, node, revision, committed_at, operations, expires_at, ...rest } = row as unknown as RecordRow;
+  return {
+    value: value ?? bytesOf(rest.value ?? null),
+    revision,
+    timestamp: { micros, node },
+    committedAt: committed_at,
+    operations,
+    expiresAt: expires_at ?? undefined,
+  };
+};
