@@ -1,0 +1,47 @@
+interface Pending<I, O> {
+  readonly item: I;
+  readonly resolve: (result: O) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Gathers what is asked for within one turn of the event loop into one call, so that a hundred callers cost one round
+ * trip. Items are answered in their order.
+ */
+export class Batcher<I, O> {
+  #pending: Pending<I, O>[] = [];
+  readonly #run: (items: readonly I[]) => Promise<readonly O[]>;
+  readonly #most: number;
+
+  /** @param most Items in one call; more are sent in several, at the same time. */
+  constructor(run: (items: readonly I[]) => Promise<readonly O[]>, most: number) {
+    this.#run = run;
+    this.#most = most;
+  }
+
+  add(item: I): Promise<O> {
+    return new Promise<O>((resolve, reject) => {
+      // nextTick comes after the microtasks that are due: whoever was woken by the same reply is in the same batch.
+      if (this.#pending.length === 0) process.nextTick(() => this.#flush());
+      this.#pending.push({ item, resolve, reject });
+    });
+  }
+
+  #flush(): void {
+    const pending = this.#pending;
+    this.#pending = [];
+    for (let from = 0; from < pending.length; from += this.#most)
+      void this.#send(pending.slice(from, from + this.#most));
+  }
+
+  async #send(pending: readonly Pending<I, O>[]): Promise<void> {
+    try {
+      const results = await this.#run(pending.map(({ item }) => item));
+      pending.forEach(({ resolve }, index) => {
+        resolve(results[index] as O);
+      });
+    } catch (error) {
+      for (const { reject } of pending) reject(error);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { type PortName, WarpError, type WarpErrorDetails } from "../errors.ts";
+import type { CallOptions } from "../ports/call-options.ts";
+import type { Clock } from "../values/clock.ts";
+import type { Breaker } from "./breaker.ts";
+import type { Histogram } from "./histogram.ts";
+import { deadlineError, waitFor } from "./wait.ts";
+
+export interface GuardOptions {
+  readonly port: PortName;
+  readonly clock: Clock;
+  /** Longest that a call may take, in milliseconds. */
+  readonly deadlineMs: number;
+  readonly breaker: Breaker | undefined;
+  /** Where the time of calls is counted, by outcome. */
+  readonly latency: (outcome: "ok" | "error" | "timeout") => Histogram;
+}
+
+export interface GuardedCall {
+  readonly operation: string;
+  readonly key?: string | undefined;
+  /** Where the caller has less time than the port's deadline. */
+  readonly timeoutMs?: number | undefined;
+}
+
+// These say something about the request, or are an answer: the other side is well.
+const answers: ReadonlySet<string> = new Set([
+  "CONFLICT",
+  "CORRUPT",
+  "HISTORY_UNAVAILABLE",
+  "INVALID_VALUE",
+  "INVALID_ARGUMENT",
+  "UNSUPPORTED",
+]);
+
+/**
+ * What stands around every call to a port: deadline, circuit breaker, timing, and one kind of error. An adapter's
+ * `WarpError` passes as it is; anything else becomes `UNAVAILABLE` with the original as its cause.
+ */
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  get deadlineMs(): number {
+    return this.#options.deadlineMs;
+  }
+
+  get state(): "closed" | "open" | "half-open" {
+    return this.#options.breaker?.state ?? "closed";
+  }
+
+  /** @throws {WarpError} `UNAVAILABLE` at once while the breaker is open; `DEADLINE_EXCEEDED`; what the adapter throws. */
+  async call<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
+    const { port, breaker } = this.#options;
+    if (breaker !== undefined && !breaker.allows) {
+      throw new WarpError(
+        "UNAVAILABLE",
+        `the ${port} is not answering; its circuit breaker is open`,
+        this.#details(call),
+      );
+    }
+    return await this.#run(call, run);
+  }
+
+  /** As `call`, whatever the breaker says: for the breaker's own probe. */
+  probe<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
+    return this.#run(call, run);
+  }
+
+  async #run<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
+    const { clock, deadlineMs, breaker, latency } = this.#options;
+    const timeoutMs = Math.max(0, Math.min(deadlineMs, call.timeoutMs ?? deadlineMs));
+    const controller = new AbortController();
+    const details = this.#details(call);
+    const began = clock.monotonic();
+    try {
+      const work = run({ signal: controller.signal, timeoutMs });
+      const result = await waitFor(clock, work, { timeoutMs, details });
+      breaker?.succeeded();
+      latency("ok").observe((clock.monotonic() - began) / 1_000);
+      return result;
+    } catch (error) {
+      const timedOut = clock.monotonic() - began >= timeoutMs;
+      controller.abort();
+      latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
+      if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
+      // A caller in a hurry says nothing about the other side.
+      else if (!timedOut || timeoutMs >= deadlineMs) breaker?.failed();
+      throw this.#wrap(error, timedOut, timeoutMs, details);
+    }
+  }
+
+  #wrap(error: unknown, timedOut: boolean, timeoutMs: number, details: WarpErrorDetails): WarpError {
+    if (WarpError.is(error)) return error;
+    if (timedOut)
+      return new WarpError("DEADLINE_EXCEEDED", deadlineError(timeoutMs, {}).message, { ...details, cause: error });
+    const reason =
+      error instanceof Error || (typeof error === "object" && error !== null && "message" in error)
+        ? (error as Error).message
+        : String(error);
+    return new WarpError("UNAVAILABLE", `the ${this.#options.port} failed: ${reason}`, { ...details, cause: error });
+  }
+
+  #details(call: GuardedCall): WarpErrorDetails {
+    return { port: this.#options.port, operation: call.operation, key: call.key };
+  }
+}

@@ -1,0 +1,81 @@
+import type { SharedCache, SharedPut, SharedSlot } from "../ports/shared-cache.ts";
+import { Batcher } from "./batcher.ts";
+import type { Guard } from "./guard.ts";
+
+const mostKeysPerCall = 1_000;
+const mostOwed = 10_000;
+
+export interface SharedAccessOptions {
+  readonly cache: SharedCache;
+  readonly guard: Guard;
+  /** How long a token left in an empty slot stands: longer than any load takes. */
+  readonly reserveMs: number;
+  /** Called when it was forgotten what is to be dropped in the tier. */
+  readonly onForgotten: () => void;
+}
+
+/**
+ * The shared tier behind its guard: the reads and puts of one turn of the event loop in one round trip each, and the
+ * drops that are owed, because whoever should have made them could not, made before the key is read again.
+ */
+export class SharedAccess {
+  readonly cache: SharedCache;
+  readonly guard: Guard;
+  readonly #reads: Batcher<string, SharedSlot>;
+  readonly #puts: Batcher<SharedPut, boolean>;
+  readonly #onForgotten: () => void;
+  /** Keys to drop, and whether it was this node that should have dropped them. */
+  readonly #owed: Map<string, boolean> = new Map();
+
+  constructor({ cache, guard, reserveMs, onForgotten }: SharedAccessOptions) {
+    this.cache = cache;
+    this.guard = guard;
+    this.#onForgotten = onForgotten;
+    this.#reads = new Batcher(
+      (keys) => guard.call({ operation: "read" }, (call) => cache.read(keys, reserveMs, call)),
+      mostKeysPerCall,
+    );
+    this.#puts = new Batcher(
+      (puts) => guard.call({ operation: "put" }, (call) => cache.put(puts, call)),
+      mostKeysPerCall,
+    );
+  }
+
+  /** The slot of `key`, once what is owed to it has been dropped. */
+  async read(key: string): Promise<SharedSlot> {
+    if (this.#owed.has(key)) await this.drop([key]);
+    return await this.#reads.add(key);
+  }
+
+  put(put: SharedPut): Promise<boolean> {
+    return this.#puts.add(put);
+  }
+
+  async drop(keys: readonly string[]): Promise<void> {
+    await this.guard.call({ operation: "drop" }, (call) => this.cache.drop(keys, call));
+    for (const key of keys) this.#owed.delete(key);
+  }
+
+  /** These keys are to be dropped before they are read. @param own This node changed them. */
+  owe(keys: readonly string[], own: boolean): void {
+    for (const key of keys) this.#owed.set(key, own || this.#owed.get(key) === true);
+    if (this.#owed.size <= mostOwed) return;
+    this.#owed.clear();
+    this.#onForgotten();
+  }
+
+  /** Somebody else dropped them. */
+  settled(keys: readonly string[]): void {
+    if (this.#owed.size > 0) for (const key of keys) this.#owed.delete(key);
+  }
+
+  /** Keys that this node changed and could not drop. */
+  get ownOwed(): readonly string[] {
+    return [...this.#owed].filter(([, own]) => own).map(([key]) => key);
+  }
+
+  /** Keys that are to be dropped. */
+  get owed(): number {
+    return this.#owed.size;
+  }
+}

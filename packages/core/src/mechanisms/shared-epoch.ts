@@ -1,0 +1,109 @@
+import { type Clock, delay } from "../values/clock.ts";
+import type { Random } from "../values/random.ts";
+import { backoffMs } from "./retry.ts";
+import type { SharedAccess } from "./shared-access.ts";
+
+export interface SharedEpochOptions {
+  readonly shared: SharedAccess;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long to wait for a peer to name an epoch before setting one; 0 where nobody could. */
+  readonly patienceMs: number;
+  /** The bound of the random wait before an epoch is replaced. */
+  readonly jitterMs: number;
+}
+
+const pauses = { firstMs: 100, longestMs: 5_000 };
+const mostDistrusted = 64;
+
+/**
+ * Which epoch of the shared tier this node trusts (rule 3): only one that it set itself or that a peer names. An entry of
+ * another epoch is suspect. States: none trusted, looking for one; trusting one. `renew` leads from the second to the
+ * first, and to a new epoch, unless somebody else is quicker.
+ */
+export class SharedEpoch {
+  readonly #options: SharedEpochOptions;
+  #trusted: string | undefined;
+  readonly #distrusted: Set<string> = new Set();
+  /** Counts events: what began before the last one is out of date. */
+  #round = 0;
+  #ended = false;
+
+  constructor(options: SharedEpochOptions) {
+    this.#options = options;
+  }
+
+  get trusted(): string | undefined {
+    return this.#trusted;
+  }
+
+  /** Trusts what a peer names within `patienceMs`, else sets one. Whoever was told that a new one is on its way waits so. */
+  seek(): void {
+    this.#distrust();
+    void this.#find(this.#options.patienceMs, false);
+  }
+
+  /** The tier may hold what it must not: what stands now is not to be trusted, whoever set it. */
+  renew(): void {
+    this.#distrust();
+    void this.#find(this.#options.jitterMs * this.#options.random.next(), true);
+  }
+
+  /** A peer trusts `epoch`. */
+  named(epoch: string): void {
+    if (epoch === this.#trusted || this.#distrusted.has(epoch) || this.#ended) return;
+    this.#distrust();
+    this.#round++;
+    this.#trusted = epoch;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#round++;
+    this.#trusted = undefined;
+  }
+
+  #distrust(): void {
+    if (this.#trusted === undefined) return;
+    this.#distrusted.add(this.#trusted);
+    if (this.#distrusted.size > mostDistrusted)
+      this.#distrusted.delete(this.#distrusted.values().next().value as string);
+    this.#trusted = undefined;
+  }
+
+  async #find(firstWaitMs: number, afterEvent: boolean): Promise<void> {
+    const round = ++this.#round;
+    const { clock, random, patienceMs } = this.#options;
+    let waitMs = firstWaitMs;
+    let distrusts = afterEvent;
+    for (let attempt = 0; round === this.#round; attempt++) {
+      try {
+        await this.#replace(round, waitMs, distrusts);
+        if (round !== this.#round || this.#trusted !== undefined) return;
+        // Somebody else set one since: a peer will name it.
+        waitMs = patienceMs;
+        distrusts = false;
+      } catch {
+        await delay(clock, backoffMs(attempt, random, pauses), true);
+      }
+    }
+  }
+
+  /** Reads the epoch after the event, waits, and replaces it only if it is still that one. */
+  async #replace(round: number, waitMs: number, distrusts: boolean): Promise<void> {
+    const { clock, random } = this.#options;
+    const standing = await this.#call();
+    if (round !== this.#round) return;
+    if (distrusts && standing !== undefined) this.#distrusted.add(standing);
+    if (waitMs > 0) await delay(clock, waitMs, true);
+    if (round !== this.#round) return;
+    const next = random.id();
+    const result = await this.#call({ expected: standing, next });
+    if (round === this.#round && result === next) this.#trusted = next;
+  }
+
+  #call(replace?: { readonly expected: string | undefined; readonly next: string }): Promise<string | undefined> {
+    const { shared } = this.#options;
+    return shared.guard.call({ operation: "epoch" }, (call) => shared.cache.epoch(replace, call));
+  }
+}

@@ -1,0 +1,103 @@
+import { WarpError } from "../errors.ts";
+import { conflictsOf, type Mutation, type Store, type StoredRecord } from "../ports/store.ts";
+import type { Clock } from "../values/clock.ts";
+import type { OperationId, Revision } from "../values/entry.ts";
+import { Batcher } from "./batcher.ts";
+import type { Guard, GuardedCall } from "./guard.ts";
+
+/** What became of one attempt to commit, as far as the reply tells. */
+export type CommitReply =
+  | { readonly kind: "landed"; readonly records: readonly (StoredRecord | undefined)[] }
+  /** Another writer was first. `conflicts`: the keys that moved. */
+  | { readonly kind: "lost"; readonly conflicts: ReadonlyMap<string, StoredRecord | undefined> }
+  /** It certainly did not take place. */
+  | { readonly kind: "refused"; readonly error: WarpError }
+  /** Neither yes nor no: it may have landed, or may still land. */
+  | { readonly kind: "unknown"; readonly error: WarpError };
+
+interface Lookup {
+  readonly key: string;
+  readonly unless: Revision | undefined;
+}
+
+type Found = StoredRecord | "unchanged" | undefined;
+
+const mostKeysPerRead = 1_000;
+
+/** The store behind its guard: reads of one turn of the event loop in one round trip, replies to commits told apart. */
+export class StoreAccess {
+  readonly store: Store;
+  readonly guard: Guard;
+  readonly #clock: Clock;
+  readonly #reads: Batcher<Lookup, Found>;
+  #aheadMs = 0;
+
+  constructor(store: Store, guard: Guard, clock: Clock) {
+    this.store = store;
+    this.guard = guard;
+    this.#clock = clock;
+    this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerRead);
+  }
+
+  /** @param unless If the record still has this revision, resolves `"unchanged"`. */
+  get(key: string, unless?: Revision): Promise<Found> {
+    return this.#reads.add({ key, unless });
+  }
+
+  /** The records of `keys`, as one state of the store. */
+  async getMany(keys: readonly string[], call: GuardedCall): Promise<readonly (StoredRecord | undefined)[]> {
+    const found = await this.guard.call(call, (options) => this.store.getMany(keys, undefined, options));
+    return found as readonly (StoredRecord | undefined)[];
+  }
+
+  async commit(operation: OperationId, mutations: readonly Mutation[], call: GuardedCall): Promise<CommitReply> {
+    let sent = false;
+    let refused = false;
+    try {
+      const records = await this.guard.call(call, async (options) => {
+        sent = true;
+        try {
+          return await this.store.commit(operation, mutations, options);
+        } catch (error) {
+          // Only an adapter that knows says so with a WarpError: anything else may hide a commit that landed.
+          refused = WarpError.is(error);
+          throw error;
+        }
+      });
+      this.#learn(records);
+      return { kind: "landed", records };
+    } catch (error) {
+      const conflicts = conflictsOf(error);
+      if (conflicts !== undefined) return { kind: "lost", conflicts };
+      return { kind: sent && !refused ? "unknown" : "refused", error: error as WarpError };
+    }
+  }
+
+  /** The store's clock as last heard, in milliseconds since the epoch. */
+  estimatedNow(): number {
+    return this.#clock.now() + this.#aheadMs;
+  }
+
+  /** Asks the store for its clock. */
+  async now(call: GuardedCall): Promise<number> {
+    const now = await this.guard.call(call, (options) => this.store.now(options));
+    this.#aheadMs = now - this.#clock.now();
+    return now;
+  }
+
+  #learn(records: readonly (StoredRecord | undefined)[]): void {
+    const record = records.find((candidate) => candidate !== undefined);
+    if (record !== undefined) this.#aheadMs = record.committedAt - this.#clock.now();
+  }
+
+  async #read(lookups: readonly Lookup[]): Promise<readonly Found[]> {
+    const [first] = lookups;
+    if (first !== undefined && lookups.length === 1) {
+      const call = { operation: "get", key: first.key };
+      return [await this.guard.call(call, (options) => this.store.get(first.key, first.unless, options))];
+    }
+    const keys = lookups.map(({ key }) => key);
+    const unless = lookups.map((lookup) => lookup.unless);
+    return await this.guard.call({ operation: "get" }, (options) => this.store.getMany(keys, unless, options));
+  }
+}

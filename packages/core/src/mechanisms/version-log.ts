@@ -1,0 +1,75 @@
+import { WarpError } from "../errors.ts";
+import type { HistoryRetention } from "../ports/store.ts";
+import type { Registration } from "./registration.ts";
+
+interface Version {
+  /** `undefined`: the key did not exist; `gap`: this node does not know what it held. */
+  readonly value: unknown;
+  readonly gap: boolean;
+  /** Wall clock, in milliseconds since the epoch; never goes back along a key. */
+  readonly at: number;
+  /** The registration's when the version was taken: a later raise casts doubt on it from then on. */
+  readonly generation: number;
+}
+
+const mostKeys = 10_000;
+
+/**
+ * The past of keys that no store keeps, as this node saw it. From a drop or a suspicion to the next value it knows
+ * nothing. Bounded: the keys that were written longest ago are forgotten first.
+ */
+export class VersionLog {
+  readonly #versions: Map<string, Version[]> = new Map();
+
+  /** @param value `undefined` for a delete. */
+  add(key: string, value: unknown, registration: Registration, generation: number, nowMs: number): void {
+    const { history } = registration.policy;
+    if (history !== undefined) this.#append(key, { value, gap: false, at: nowMs, generation }, history);
+  }
+
+  /** From now on nobody knows what the key holds, until the next value. */
+  gap(key: string, registration: Registration, nowMs: number): void {
+    const { history } = registration.policy;
+    if (history === undefined || !this.#versions.has(key)) return;
+    this.#append(key, { value: undefined, gap: true, at: nowMs, generation: registration.generation }, history);
+  }
+
+  /** As `gap`, for every key. */
+  gapAll(nowMs: number): void {
+    for (const versions of this.#versions.values()) {
+      const last = versions[versions.length - 1] as Version;
+      if (!last.gap) versions.push({ ...last, value: undefined, gap: true, at: Math.max(nowMs, last.at) });
+    }
+  }
+
+  #append(key: string, version: Version, { versions: most, maxAgeMs }: HistoryRetention): void {
+    const versions = this.#versions.get(key) ?? [];
+    const last = versions[versions.length - 1];
+    versions.push({ ...version, at: Math.max(version.at, last?.at ?? version.at) });
+    while (most !== undefined && versions.length > most + 1) versions.shift();
+    // A version is kept for its age after it was superseded, which is when the next one came.
+    while (maxAgeMs !== undefined && versions.length > 1 && (versions[1] as Version).at + maxAgeMs < version.at)
+      versions.shift();
+    this.#versions.delete(key);
+    this.#versions.set(key, versions);
+    if (this.#versions.size > mostKeys) this.#versions.delete(this.#versions.keys().next().value as string);
+  }
+
+  /**
+   * The value as of `at`, `undefined` if the key did not exist then.
+   * @throws {WarpError} `HISTORY_UNAVAILABLE`.
+   */
+  valueAt(key: string, at: number, registration: Registration): unknown {
+    const version = this.#versions.get(key)?.findLast((candidate) => candidate.at <= at);
+    if (version !== undefined && !version.gap && registration.raisedAfter(version.generation) > at)
+      return version.value;
+    throw new WarpError("HISTORY_UNAVAILABLE", "this node does not know what the key held then", {
+      key,
+      operation: "getAt",
+    });
+  }
+
+  forget(key: string): void {
+    this.#versions.delete(key);
+  }
+}

@@ -1,0 +1,200 @@
+import { WarpError } from "./errors.ts";
+import type { Settings } from "./paths/context.ts";
+import type { Bus } from "./ports/bus.ts";
+import type { Codec } from "./ports/codec.ts";
+import type { LocalCache } from "./ports/local-cache.ts";
+import type { Logger } from "./ports/logger.ts";
+import type { MergeEngine } from "./ports/merge-engine.ts";
+import type { Metrics } from "./ports/metrics.ts";
+import type { SharedCache } from "./ports/shared-cache.ts";
+import type { Store } from "./ports/store.ts";
+import type { Tracer } from "./ports/tracer.ts";
+import { type Clock, systemClock } from "./values/clock.ts";
+import { type Duration, describeValue, durationMs } from "./values/duration.ts";
+import { type Random, systemRandom } from "./values/random.ts";
+
+/** The longest that one call to each port, or a loader, may take. */
+export interface Deadlines {
+  /** One call to the shared cache. Default 250 ms. */
+  readonly cache?: Duration;
+  /** One call to the store. Default 2 s. */
+  readonly store?: Duration;
+  /** One publish. Default 2 s. */
+  readonly bus?: Duration;
+  /** One run of a loader. Default 30 s. */
+  readonly loader?: Duration;
+  /** Acknowledgements of one strong write. Default 2 s. */
+  readonly quorum?: Duration;
+}
+
+export interface WarpOptions {
+  /** The tier in this process. Default: a `MemoryCache`; `false` for none. */
+  readonly localCache?: LocalCache | false;
+  /** A tier that other processes see. Default: none. */
+  readonly sharedCache?: SharedCache;
+  /** The authority. Default: none, Warp is then a cache only. */
+  readonly store?: Store;
+  /** How nodes tell each other of changes. Default: none, this node is then alone. */
+  readonly bus?: Bus;
+  /** How a write combines with what is there, unless a registration says otherwise. Default: the last write wins. */
+  readonly merge?: MergeEngine;
+  /** Values to bytes. Default: JSON. */
+  readonly codec?: Codec;
+  /** Where metrics go. Default: nowhere. */
+  readonly metrics?: Metrics;
+  /** Default: JSON lines on standard output, from `info` on. */
+  readonly logger?: Logger;
+  /** Default: none. */
+  readonly tracer?: Tracer;
+  /** A failing cache tier is a miss on read and a success on write (`"miss"`, the default), or the error surfaces (`"reject"`). */
+  readonly onCacheError?: "miss" | "reject";
+  /** What entries are worth while this node cannot hear the bus: asked about (default), served, or not looked at. */
+  readonly whileDeaf?: "revalidate" | "serve" | "bypass";
+  readonly deadlines?: Deadlines;
+  /** The same as `deadlines.bus`; give one of them. */
+  readonly publishTimeout?: Duration;
+  /** How long an unheard node still counts as a member. Default 60 s. */
+  readonly memberTimeout?: Duration;
+  /** Writes of strong-local keys that may wait for the store. Default 10 000. */
+  readonly maxDirty?: number;
+  /** Nodes hear only those of their own cluster. Default `"warp"`. */
+  readonly cluster?: string;
+  /** This node's name, unique in the cluster. Default: random. */
+  readonly node?: string;
+  /** Signs every frame; a frame without this signature is refused. Default: frames are not signed. */
+  readonly secret?: string | Uint8Array;
+  /** Where time comes from. Default: this machine. */
+  readonly clock?: Clock;
+  /** Where chance comes from. Default: this machine. */
+  readonly random?: Random;
+}
+
+const defaults = Object.freeze({
+  cache: 250,
+  store: "2s",
+  bus: "2s",
+  loader: "30s",
+  quorum: "2s",
+  memberTimeout: "60s",
+  maxDirty: 10_000,
+  cluster: "warp",
+} as const);
+
+const invalid = (field: string, accepted: string, value: unknown): WarpError =>
+  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
+
+/** @throws {WarpError} `INVALID_ARGUMENT` unless `value` is `undefined` or one of `accepted`. */
+export const oneOf = <T extends string>(field: string, value: unknown, accepted: readonly T[], fallback: T): T => {
+  if (value === undefined) return fallback;
+  if (!accepted.includes(value as T)) throw invalid(field, accepted.map((name) => `"${name}"`).join(" or "), value);
+  return value as T;
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` unless `value` is a whole number of at least `least`. */
+export const wholeNumber = (field: string, value: unknown, least: number): number => {
+  if (!Number.isSafeInteger(value) || (value as number) < least)
+    throw invalid(field, `a whole number of at least ${least}`, value);
+  return value as number;
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` for a field that nobody reads: a typing error would be lost in silence. */
+export const requireKnownFields = (what: string, options: object, known: readonly string[]): void => {
+  for (const field of Object.keys(options)) {
+    if (!known.includes(field))
+      throw new WarpError("INVALID_ARGUMENT", `${what} has no option "${field}"; there are ${known.join(", ")}`);
+  }
+};
+
+const knownOptions = [
+  ...["localCache", "sharedCache", "store", "bus", "merge", "codec", "metrics", "logger", "tracer", "onCacheError"],
+  ...[
+    "whileDeaf",
+    "deadlines",
+    "publishTimeout",
+    "memberTimeout",
+    "maxDirty",
+    "cluster",
+    "node",
+    "secret",
+    "clock",
+    "random",
+  ],
+];
+
+const portVersion = 1;
+
+const packageOf: Readonly<Record<string, string>> = {
+  localCache: "the package of your localCache",
+  sharedCache: "the package of your sharedCache (for example @warp/cache-redis)",
+  store: "the package of your store (for example @warp/store-pg)",
+  bus: "the package of your bus (for example @warp/bus-nats)",
+  merge: "@warp/merge",
+};
+
+const requirePort = (field: string, port: unknown, methods: readonly string[]): void => {
+  if (port === undefined || port === false) return;
+  if (typeof port !== "object" || port === null) throw invalid(field, "an object with the port's methods", port);
+  const missing = methods.find((method) => typeof (port as Record<string, unknown>)[method] !== "function");
+  if (missing !== undefined) throw invalid(field, `an object with a method "${missing}"`, port);
+  const version = (port as { portVersion?: unknown }).portVersion;
+  if (version !== portVersion) {
+    throw new WarpError(
+      "UNSUPPORTED",
+      `${field} speaks version ${String(version)} of its port and this @warp/core version ${portVersion}: upgrade ${packageOf[field]} or @warp/core`,
+    );
+  }
+};
+
+const requirePorts = (options: WarpOptions): void => {
+  requirePort("localCache", options.localCache, ["get", "set", "delete", "entries", "clear"]);
+  requirePort("sharedCache", options.sharedCache, ["read", "put", "drop", "epoch", "onRollback"]);
+  requirePort("store", options.store, ["get", "getMany", "commit", "keys", "now"]);
+  requirePort("bus", options.bus, ["publish", "subscribe"]);
+  requirePort("merge", options.merge, ["merge"]);
+};
+
+const secretBytes = (secret: unknown): Uint8Array | undefined => {
+  if (secret === undefined) return undefined;
+  const bytes = typeof secret === "string" ? Buffer.from(secret) : secret;
+  if (!ArrayBuffer.isView(bytes) || bytes.byteLength < 16)
+    throw invalid("secret", "at least 16 bytes (a string or a Uint8Array)", typeof secret);
+  return bytes as Uint8Array;
+};
+
+const nameOf = (field: string, value: unknown): string => {
+  if (typeof value !== "string" || !/^[\w.:-]{1,128}$/.test(value))
+    throw invalid(field, "1 to 128 letters, digits or . : _ -", value);
+  return value;
+};
+
+/**
+ * The options as settings, every default filled in.
+ * @throws {WarpError} `INVALID_ARGUMENT` naming the field; `UNSUPPORTED` for a port of another version.
+ */
+export const settingsOf = (options: WarpOptions): Settings => {
+  requireKnownFields("Warp", options, knownOptions);
+  requirePorts(options);
+  const { deadlines = {}, publishTimeout, random = systemRandom } = options;
+  requireKnownFields("deadlines", deadlines, ["cache", "store", "bus", "loader", "quorum"]);
+  if (publishTimeout !== undefined && deadlines.bus !== undefined) {
+    throw new WarpError("INVALID_ARGUMENT", "publishTimeout and deadlines.bus are the same setting; give one of them");
+  }
+  const deadline = (name: keyof Deadlines, value: unknown): number =>
+    durationMs(`deadlines.${name}`, value ?? defaults[name], { leastMs: 1 });
+  return Object.freeze({
+    onCacheError: oneOf("onCacheError", options.onCacheError, ["miss", "reject"], "miss"),
+    whileDeaf: oneOf("whileDeaf", options.whileDeaf, ["revalidate", "serve", "bypass"], "revalidate"),
+    cacheDeadlineMs: deadline("cache", deadlines.cache),
+    storeDeadlineMs: deadline("store", deadlines.store),
+    busDeadlineMs: deadline("bus", publishTimeout ?? deadlines.bus),
+    loaderDeadlineMs: deadline("loader", deadlines.loader),
+    quorumDeadlineMs: deadline("quorum", deadlines.quorum),
+    memberTimeoutMs: durationMs("memberTimeout", options.memberTimeout ?? defaults.memberTimeout, { leastMs: 10_000 }),
+    maxDirty: wholeNumber("maxDirty", options.maxDirty ?? defaults.maxDirty, 1),
+    cluster: nameOf("cluster", options.cluster ?? defaults.cluster),
+    node: nameOf("node", options.node ?? random.id()),
+    secret: secretBytes(options.secret),
+    clock: options.clock ?? systemClock,
+    random,
+  });
+};

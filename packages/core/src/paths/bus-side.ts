@@ -1,0 +1,234 @@
+import type { Guard } from "../mechanisms/guard.ts";
+import { Outbox } from "../mechanisms/outbox.ts";
+import { Peers } from "../mechanisms/peers.ts";
+import { backoffMs } from "../mechanisms/retry.ts";
+import type { SharedEpoch } from "../mechanisms/shared-epoch.ts";
+import type { Bus } from "../ports/bus.ts";
+import { delay } from "../values/clock.ts";
+import { encodeFrame, type Frame, frameOverheadBytes } from "../wire/frame.ts";
+import type { FrameBody } from "../wire/frame-body.ts";
+import type { Announcer, Context } from "./context.ts";
+import { type BusNews, Inbound } from "./inbound.ts";
+import { suspectAll } from "./suspicion.ts";
+
+/** How often a node says that it lives, in milliseconds. */
+export const heartbeatMs = 1_000;
+/** A node unheard for so long may have died between its commit and its publish. */
+const vanishAfterMs = 5 * heartbeatMs;
+/** A node that has not heard itself for so long has no bus. */
+const deafAfterMs = 2.5 * heartbeatMs;
+const mostWaitingKeys = 10_000;
+const pauses = { firstMs: 50, longestMs: 2_000 };
+
+export interface BusSideParts {
+  readonly bus: Bus;
+  readonly guard: Guard;
+  readonly epoch: SharedEpoch | undefined;
+  readonly news: BusNews;
+}
+
+/**
+ * A node's end of the bus: what it has to tell, whom it hears, and whether it hears at all. States: joining, until the
+ * subscription is live; hearing; deaf, when not even its own frames come back; closed.
+ */
+export class BusSide implements Announcer {
+  readonly peers: Peers;
+  readonly #context: Context;
+  readonly #parts: BusSideParts;
+  readonly #incarnation: string;
+  readonly #outbox: Outbox;
+  readonly #inbound: Inbound;
+  #unsubscribe: (() => Promise<void>) | undefined;
+  #heardItselfAt = Number.NEGATIVE_INFINITY;
+  #deaf = true;
+  #closed = false;
+  readonly #live: Promise<void>;
+
+  constructor(context: Context, parts: BusSideParts) {
+    const { clock, random, settings } = context;
+    this.#context = context;
+    this.#parts = parts;
+    this.#incarnation = random.id();
+    this.peers = new Peers(vanishAfterMs, settings.memberTimeoutMs);
+    this.#outbox = new Outbox({
+      clock,
+      random,
+      roomBytes:
+        parts.bus.maxFrameBytes -
+        frameOverheadBytes(this.#header(Number.MAX_SAFE_INTEGER), settings.secret !== undefined),
+      mostKeys: mostWaitingKeys,
+      send: (number, bodies) => this.#send(number, bodies),
+      onFailure: (error) => this.#failed(error),
+      onForgotten: () => parts.epoch?.renew(),
+    });
+    this.#inbound = new Inbound(context, {
+      ...parts,
+      incarnation: this.#incarnation,
+      peers: this.peers,
+      onEcho: () => this.#hearsItself(),
+    });
+    this.#live = this.#join();
+  }
+
+  /** Resolves once this node hears the bus. */
+  get live(): Promise<void> {
+    return this.#live;
+  }
+
+  /** Whether not even this node's own frames come back. */
+  get deaf(): boolean {
+    return this.#deaf;
+  }
+
+  /** News that no transport has taken yet. */
+  get depth(): number {
+    return this.#outbox.depth;
+  }
+
+  announce(keys: readonly string[], sharedDropped: boolean): void {
+    this.#outbox.add(keys, sharedDropped);
+  }
+
+  announceAll(): void {
+    this.#outbox.addDropAll();
+  }
+
+  announceOther(body: FrameBody): void {
+    this.#outbox.addOther(body);
+  }
+
+  flushed(): Promise<void> {
+    return this.#outbox.drained();
+  }
+
+  /** Once per heartbeat: says that this node lives, and draws conclusions from who was not heard. */
+  tick(): void {
+    if (this.#closed) return;
+    const now = this.#context.clock.monotonic();
+    this.#judgeHearing(now);
+    if (!this.#deaf) for (const node of this.peers.vanished(now)) this.#vanished(node);
+    if (this.#unsubscribe !== undefined) this.#outbox.addUrgent(() => this.#heartbeat());
+  }
+
+  /** Says goodbye if everything was told. @param patience Rejects or resolves when the time for that is over. */
+  async close(patience: Promise<void>): Promise<void> {
+    this.#closed = true;
+    await Promise.race([this.#outbox.drained(), patience]);
+    if (this.#outbox.depth === 0 && this.#unsubscribe !== undefined) {
+      const goodbye = this.#send(0, [{ kind: "goodbye", last: this.#outbox.last }]);
+      await Promise.race([goodbye, patience]).catch((error: unknown) => this.#failed(error));
+    }
+    this.#outbox.end();
+    await this.#unsubscribe?.().catch((error: unknown) => this.#failed(error));
+  }
+
+  async #join(): Promise<void> {
+    const { clock, random, settings } = this.#context;
+    const { bus, guard } = this.#parts;
+    const listener = { onFrame: (bytes: Uint8Array) => this.#inbound.received(bytes), onGap: () => this.#missed() };
+    for (let attempt = 0; !this.#closed; attempt++) {
+      try {
+        const unsubscribe = await guard.call({ operation: "subscribe" }, (call) =>
+          bus.subscribe(settings.node, listener, call),
+        );
+        if (this.#closed) return await unsubscribe();
+        this.#unsubscribe = unsubscribe;
+        this.#heardItselfAt = clock.monotonic();
+        this.#hears();
+        this.tick();
+        return;
+      } catch (error) {
+        this.#failed(error);
+        await delay(clock, backoffMs(attempt, random, pauses), true);
+      }
+    }
+  }
+
+  #header(number: number): Omit<Frame, "bodies"> {
+    const { settings, clock } = this.#context;
+    return {
+      cluster: settings.cluster,
+      sender: settings.node,
+      incarnation: this.#incarnation,
+      number,
+      to: undefined,
+      sentAt: clock.now(),
+    };
+  }
+
+  async #send(number: number, bodies: readonly FrameBody[]): Promise<void> {
+    const { bus, guard } = this.#parts;
+    const { meters, settings } = this.#context;
+    const bytes = encodeFrame({ ...this.#header(number), bodies }, settings.secret);
+    try {
+      await guard.call({ operation: "publish" }, (call) => bus.publish(bytes, undefined, call));
+    } catch (error) {
+      meters.bus.framesFailed++;
+      throw error;
+    }
+    meters.bus.framesSent++;
+    for (const body of bodies) {
+      if (body.kind === "drop") meters.bus.keysSent += body.keys.length;
+      else if (body.kind === "drop-all") meters.bus.dropAllsSent++;
+    }
+  }
+
+  async #heartbeat(): Promise<void> {
+    const epoch = this.#parts.epoch?.trusted;
+    await this.#send(0, [{ kind: "heartbeat", last: this.#outbox.last, heard: this.peers.report(), epoch }]);
+    this.#context.meters.bus.heartbeatsSent++;
+  }
+
+  #failed(error: unknown): void {
+    const { logger, errors, settings } = this.#context;
+    logger.warn({ err: error, node: settings.node }, "the bus failed");
+    errors.add(error, { operation: "publish" });
+  }
+
+  /** The transport itself says that frames may be lost. */
+  #missed(): void {
+    suspectAll(this.#context, "transport");
+    this.#outbox.wake();
+  }
+
+  #judgeHearing(now: number): void {
+    if (now - this.#heardItselfAt <= deafAfterMs) return;
+    this.peers.excuse(now);
+    const { whileDeaf } = this.#context.settings;
+    if (!this.#deaf)
+      this.#context.logger.warn({ node: this.#context.settings.node }, "this node does not hear the bus");
+    this.#deaf = true;
+    if (whileDeaf === "revalidate") suspectAll(this.#context, "deaf");
+    if (whileDeaf === "bypass")
+      for (const registration of this.#context.registrations()) if (registration.isDistributed) registration.suspend();
+  }
+
+  #hearsItself(): void {
+    if (this.#closed) return;
+    this.#heardItselfAt = this.#context.clock.monotonic();
+    this.#hears();
+  }
+
+  /** This node hears again: what was said meanwhile is lost. */
+  #hears(): void {
+    if (!this.#deaf) return;
+    this.#deaf = false;
+    for (const registration of this.#context.registrations()) registration.resume();
+    suspectAll(this.#context, "deaf");
+    this.peers.excuse(this.#context.clock.monotonic());
+    this.#outbox.wake();
+  }
+
+  #vanished(node: string): void {
+    const { store, clock, logger } = this.#context;
+    logger.warn({ peer: node, node: this.#context.settings.node }, "a node vanished without a goodbye");
+    const act = (): void => {
+      suspectAll(this.#context, "vanished");
+      this.#parts.epoch?.renew();
+    };
+    act();
+    // A commit it sent may still land; nobody will tell.
+    if (store !== undefined && store.store.landsWithinMs > 0)
+      clock.schedule(store.store.landsWithinMs, () => !this.#closed && act(), true);
+  }
+}

@@ -1,0 +1,166 @@
+import { WarpError } from "../errors.ts";
+import { backoffMs } from "../mechanisms/retry.ts";
+import type { StoreAccess } from "../mechanisms/store-access.ts";
+import { type Mutation, rememberedOperations, type StoredRecord } from "../ports/store.ts";
+import { delay } from "../values/clock.ts";
+import type { OperationId } from "../values/entry.ts";
+import type { Context } from "./context.ts";
+import { dropLocal, dropShared } from "./tiers.ts";
+
+/** One call's way through the store. */
+export interface CommitRun {
+  /** The public call, for errors. */
+  readonly operation: string;
+  /** An attempt is under way: it may land whatever happens here. */
+  sent: boolean;
+  /** The caller has left: no new attempt is begun. */
+  cancelled: boolean;
+}
+
+export type Settled =
+  | { readonly kind: "landed"; readonly records: readonly (StoredRecord | undefined)[] }
+  | { readonly kind: "lost"; readonly conflicts: ReadonlyMap<string, StoredRecord | undefined> };
+
+type Verdict = "landed" | "lost" | "pending" | "unknown";
+
+const verdictOf = (operation: OperationId, { expected }: Mutation, record: StoredRecord | undefined): Verdict => {
+  if (record?.operations.includes(operation) === true) return "landed";
+  if (record?.revision === expected) return "pending";
+  if (record === undefined) return "lost";
+  // The list says what happened since, as long as it reaches back to what the attempt was conditional on.
+  const reachesBack =
+    expected === undefined ? record.operations.length < rememberedOperations : record.operations.includes(expected);
+  return reachesBack ? "lost" : "unknown";
+};
+
+/** What the records say of an attempt: it landed on all keys or on none, so the clearest one decides. */
+const overallVerdict = (
+  operation: OperationId,
+  mutations: readonly Mutation[],
+  records: readonly (StoredRecord | undefined)[],
+): Verdict => {
+  const verdicts = mutations.map((mutation, index) => verdictOf(operation, mutation, records[index]));
+  const writes = verdicts.filter((_, index) => mutations[index]?.kind !== "check");
+  for (const verdict of ["landed", "lost", "pending"] as const) if (writes.includes(verdict)) return verdict;
+  return "unknown";
+};
+
+const movedRecords = (
+  mutations: readonly Mutation[],
+  records: readonly (StoredRecord | undefined)[],
+): ReadonlyMap<string, StoredRecord | undefined> => new Map(mutations.map(({ key }, index) => [key, records[index]]));
+
+/** Makes every tier of every node forget `keys`: first here, then in the shared tier, then everywhere else. */
+export const dropEverywhere = async (context: Context, keys: readonly string[]): Promise<void> => {
+  for (const key of keys) dropLocal(context, key);
+  context.bus?.announce(keys, await dropShared(context, keys));
+};
+
+const pauses = { firstMs: 10, longestMs: 1_000 };
+
+interface Attempt {
+  readonly context: Context;
+  readonly store: StoreAccess;
+  readonly run: CommitRun;
+  readonly operation: OperationId;
+  readonly mutations: readonly Mutation[];
+}
+
+const unknownError = ({ run, mutations }: Attempt, cause: unknown): WarpError =>
+  new WarpError("OUTCOME_UNKNOWN", "the store may or may not have taken this write", {
+    cause,
+    operation: run.operation,
+    port: "store",
+    key: mutations.length === 1 ? mutations[0]?.key : undefined,
+  });
+
+const readBack = async ({
+  store,
+  run,
+  mutations,
+}: Attempt): Promise<readonly (StoredRecord | undefined)[] | undefined> => {
+  try {
+    return await store.getMany(
+      mutations.map(({ key }) => key),
+      { operation: run.operation },
+    );
+  } catch {
+    return undefined;
+  }
+};
+
+/** Finds out what became of an attempt that got neither yes nor no (rule 5), sending the same attempt again if need be. */
+const settle = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
+  const { context, store, run, operation, mutations } = attempt;
+  let sentAt = context.clock.monotonic();
+  for (let round = 0; ; round++) {
+    await delay(context.clock, backoffMs(round, context.random, pauses));
+    const records = await readBack(attempt);
+    const verdict = records === undefined ? "unreadable" : overallVerdict(operation, mutations, records);
+    if (verdict === "landed" && records !== undefined) return { kind: "landed", records };
+    if (verdict === "lost" && records !== undefined)
+      return { kind: "lost", conflicts: movedRecords(mutations, records) };
+    if (verdict === "unknown") throw unknownError(attempt, cause);
+    const tooLateToLand = context.clock.monotonic() - sentAt > store.store.landsWithinMs;
+    if (run.cancelled && tooLateToLand) throw unknownError(attempt, cause);
+    if (verdict !== "pending" || run.cancelled) continue;
+    sentAt = context.clock.monotonic();
+    context.meters.store.resent++;
+    const reply = await store.commit(operation, mutations, { operation: run.operation });
+    if (reply.kind === "landed") return reply;
+  }
+};
+
+const settleUnknown = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
+  const { context, mutations } = attempt;
+  context.meters.store.outcomesUnknown++;
+  const keys = mutations.filter(({ kind }) => kind !== "check").map(({ key }) => key);
+  // Nobody may serve what the attempt may have replaced: told now, and again once it is settled.
+  await dropEverywhere(context, keys);
+  try {
+    return await settle(attempt, cause);
+  } finally {
+    await dropEverywhere(context, keys);
+  }
+};
+
+const ownLanding = (operation: OperationId, conflicts: ReadonlyMap<string, StoredRecord | undefined>): boolean =>
+  [...conflicts.values()].some((record) => record?.operations.includes(operation) === true);
+
+/**
+ * Sends one attempt and stays with it until it is known to have landed or not.
+ * @throws {WarpError} What the store refused with; `OUTCOME_UNKNOWN` where it cannot be found out any more.
+ */
+export const commitOnce = async (
+  context: Context,
+  store: StoreAccess,
+  run: CommitRun,
+  operation: OperationId,
+  mutations: readonly Mutation[],
+): Promise<Settled> => {
+  const attempt: Attempt = { context, store, run, operation, mutations };
+  if (run.cancelled)
+    throw new WarpError("ABORTED", "the caller left before the commit was sent", { operation: run.operation });
+  run.sent = true;
+  const reply = await store.commit(operation, mutations, { operation: run.operation });
+  if (reply.kind === "landed") return reply;
+  if (reply.kind === "unknown") {
+    const settled = await settleUnknown(attempt, reply.error);
+    if (settled.kind === "lost") run.sent = false;
+    return settled;
+  }
+  if (reply.kind === "refused") {
+    run.sent = false;
+    throw reply.error;
+  }
+  if (ownLanding(operation, reply.conflicts)) {
+    const records = await store.getMany(
+      mutations.map(({ key }) => key),
+      { operation: run.operation },
+    );
+    return { kind: "landed", records };
+  }
+  run.sent = false;
+  context.meters.store.conflicts++;
+  return reply;
+};

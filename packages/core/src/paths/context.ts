@@ -1,0 +1,159 @@
+import { type PortName, WarpError } from "../errors.ts";
+import type { BackgroundErrors } from "../mechanisms/background-errors.ts";
+import type { CoarseClock } from "../mechanisms/coarse-clock.ts";
+import type { FillGuard } from "../mechanisms/fill-guard.ts";
+import type { KeyedMutex } from "../mechanisms/keyed-mutex.ts";
+import type { Meters } from "../mechanisms/meters.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import type { SharedAccess } from "../mechanisms/shared-access.ts";
+import type { SingleFlight } from "../mechanisms/single-flight.ts";
+import type { StoreAccess } from "../mechanisms/store-access.ts";
+import type { VersionLog } from "../mechanisms/version-log.ts";
+import type { LocalCache } from "../ports/local-cache.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { SlotToken } from "../ports/shared-cache.ts";
+import type { StoredRecord } from "../ports/store.ts";
+import type { Clock } from "../values/clock.ts";
+import type { OperationId, Revision } from "../values/entry.ts";
+import { requireKey } from "../values/pattern.ts";
+import type { Random } from "../values/random.ts";
+
+/** The options of a node, checked, without those that are objects in use. Durations in milliseconds. */
+export interface Settings {
+  readonly onCacheError: "miss" | "reject";
+  readonly whileDeaf: "revalidate" | "serve" | "bypass";
+  readonly cacheDeadlineMs: number;
+  readonly storeDeadlineMs: number;
+  readonly busDeadlineMs: number;
+  readonly loaderDeadlineMs: number;
+  readonly quorumDeadlineMs: number;
+  readonly memberTimeoutMs: number;
+  readonly maxDirty: number;
+  readonly cluster: string;
+  readonly node: string;
+  readonly secret: Uint8Array | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The right to fill a slot of the shared tier: both parts taken before the store was asked. */
+export interface SlotClaim {
+  readonly token: SlotToken;
+  /** A fill stamps the entry with it: what happened since must make the entry suspect. */
+  readonly epoch: string | undefined;
+}
+
+/** What the tiers and the store say about a key. */
+export interface Fetched {
+  /** `undefined`: it does not exist, as far as there was anybody to ask. */
+  readonly value: unknown;
+  readonly revision: Revision | undefined;
+  /** The store's own answer, where it was asked and did not say "unchanged". */
+  readonly record: StoredRecord | undefined;
+  /** Where the shared tier could be read before the store was. */
+  readonly claim: SlotClaim | undefined;
+}
+
+/** What paths need of the bus side. */
+export interface Announcer {
+  /** Tells every other node, in the background, to drop `keys`. @param sharedDropped Whether they are gone from the shared tier. */
+  announce(keys: readonly string[], sharedDropped: boolean): void;
+  /** Tells every other node to drop everything distributed. */
+  announceAll(): void;
+}
+
+/** What paths need of the shared tier's epoch. */
+export interface Epochs {
+  /** The epoch whose entries may be served unasked. */
+  readonly trusted: string | undefined;
+  /** The tier may hold what it must not: a new epoch makes all its entries suspect. */
+  renew(): void;
+  /** Somebody else is replacing the epoch: trust what a peer names. */
+  seek(): void;
+}
+
+/** What paths need of write-behind. */
+export interface DirtyKeys {
+  /** Resolves once the store has everything this node holds for `key`. */
+  flushKey(key: string): Promise<void>;
+  /** As `flushKey`, for every key. */
+  flushAll(): Promise<void>;
+  /** Whether what this node shows of `key` leaves out what the store holds. */
+  isPartial(key: string): boolean;
+}
+
+/** All that an operation works with: one per node. */
+export interface Context {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The monotonic time by which entries are judged. */
+  readonly now: CoarseClock;
+  readonly logger: Logger;
+  readonly meters: Meters;
+  readonly errors: BackgroundErrors;
+  readonly local: LocalCache | undefined;
+  readonly shared: SharedAccess | undefined;
+  readonly epochs: Epochs | undefined;
+  readonly store: StoreAccess | undefined;
+  readonly bus: Announcer | undefined;
+  readonly dirty: DirtyKeys | undefined;
+  /** Former versions, where there is no store to keep them. */
+  readonly versions: VersionLog | undefined;
+  readonly fills: FillGuard;
+  readonly flights: SingleFlight<Fetched, unknown>;
+  readonly locks: KeyedMutex;
+  /** Work that goes on behind the callers' backs; `close` waits for it. */
+  readonly background: Set<Promise<unknown>>;
+  /** False once `close` was called. */
+  readonly isOpen: () => boolean;
+  readonly resolve: (key: string) => Registration | undefined;
+  readonly registrations: () => Iterable<Registration>;
+}
+
+/** @throws {WarpError} `CLOSED`. */
+export const requireOpen = (context: Context, operation: string): void => {
+  if (!context.isOpen()) throw new WarpError("CLOSED", "this node is closed", { operation });
+};
+
+/** @throws {WarpError} `CLOSED`, `INVALID_ARGUMENT`, `UNREGISTERED`. */
+export const registrationFor = (context: Context, key: string, operation: string): Registration => {
+  requireOpen(context, operation);
+  const registration = context.resolve(key);
+  if (registration !== undefined) return registration;
+  requireKey(key);
+  throw new WarpError("UNREGISTERED", `no registered pattern matches "${key}"`, { key, operation });
+};
+
+/** Runs `work` behind the callers' backs; what goes wrong is logged and told through `publishErrors`. */
+export const inBackground = (
+  context: Context,
+  operation: string,
+  key: string | undefined,
+  work: Promise<unknown>,
+): void => {
+  const watched = work.catch((error: unknown) => {
+    context.logger.warn(
+      { err: error, operation, key, node: context.settings.node },
+      `${operation} failed in the background`,
+    );
+    context.errors.add(error, key === undefined ? { operation } : { operation, key });
+  });
+  context.background.add(watched);
+  void watched.then(() => context.background.delete(watched));
+};
+
+/**
+ * What becomes of a failing cache tier: an error for the caller under `onCacheError: "reject"`, else a warning.
+ * @throws {WarpError} The error itself, under `"reject"`.
+ */
+export const tolerateCacheError = (context: Context, error: unknown, operation: string, port: PortName): void => {
+  if (context.settings.onCacheError === "reject") throw error;
+  context.logger.warn(
+    { err: error, operation, port, node: context.settings.node },
+    "a cache tier failed; going on without it",
+  );
+};
+
+/** Where an operation id is needed that no caller gave. */
+export const newOperation = (context: Context): OperationId => context.random.id();

@@ -1,0 +1,115 @@
+import { WarpError } from "../errors.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import type { Flight } from "../mechanisms/single-flight.ts";
+import { deadlineError, waitFor } from "../mechanisms/wait.ts";
+import { encodeValue } from "../wire/encode-value.ts";
+import type { Context, Fetched } from "./context.ts";
+import { createConditionally } from "./create.ts";
+import { fillLocal, fillShared, newLife } from "./tiers.ts";
+
+export interface LoaderInput<V> {
+  readonly key: string;
+  /** Aborted when nobody waits any more, at the deadline, and when the node closes. */
+  readonly signal: AbortSignal;
+  /** The value that this run is to replace, if one is known. */
+  readonly current: V | undefined;
+}
+
+/** Makes a value. `undefined` means that the key does not exist; `null` is a value. */
+export type Loader<V> = (input: LoaderInput<V>) => V | undefined | Promise<V | undefined>;
+
+export interface LoadRequest {
+  readonly operation: string;
+  readonly loader: Loader<unknown>;
+  /** `"none"`: the result goes into the caches only. */
+  readonly persist: "store" | "none";
+  /** Run the loader whatever is there. */
+  readonly forced: boolean;
+  /** An earlier value, out of date. */
+  readonly current: unknown;
+}
+
+/** Runs the loader with a deadline. Its own error passes as it is. */
+const runLoader = async (
+  context: Context,
+  key: string,
+  request: LoadRequest,
+  flightSignal: AbortSignal,
+  current: unknown,
+): Promise<unknown> => {
+  const timeoutMs = context.settings.loaderDeadlineMs;
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(flightSignal.reason);
+  flightSignal.addEventListener("abort", abort);
+  const details = { key, operation: request.operation, port: "loader" as const };
+  // Inside an async function a loader that throws rejects like one whose promise does.
+  const work = (async () => request.loader({ key, signal: controller.signal, current }))();
+  try {
+    return await waitFor(context.clock, work, { timeoutMs, details });
+  } catch (error) {
+    controller.abort(deadlineError(timeoutMs, details));
+    throw error;
+  } finally {
+    flightSignal.removeEventListener("abort", abort);
+  }
+};
+
+/** Keeps what the loader made: in the store where that is asked for, then in the caches. */
+const keep = async (
+  context: Context,
+  registration: Registration,
+  flight: Flight<Fetched, unknown>,
+  fetched: Fetched,
+  request: LoadRequest,
+  value: unknown,
+): Promise<unknown> => {
+  const { key, token } = flight;
+  const toStore = context.store !== undefined && request.persist === "store";
+  const mustEncode = context.store !== undefined || context.shared !== undefined;
+  const encoded = value === undefined || !mustEncode ? undefined : encodeValue(registration.policy.codec, value, key);
+  if (toStore && encoded !== undefined) {
+    return await createConditionally(context, {
+      registration,
+      key,
+      token,
+      operation: request.operation,
+      seen: fetched,
+      value,
+      encoded,
+    });
+  }
+  const negative = value === undefined;
+  const fill = {
+    key,
+    registration,
+    token,
+    value,
+    revision: undefined,
+    life: newLife(context, key, registration, negative),
+  };
+  if (fillLocal(context, fill)) {
+    fillShared(context, fill, encoded, fetched.claim);
+    context.versions?.add(key, value, registration, token.generation, context.clock.now());
+  }
+  return value;
+};
+
+/** The second stage of a flight: the loader, where tiers and store had nothing. */
+export const loadKey = async (
+  context: Context,
+  registration: Registration,
+  flight: Flight<Fetched, unknown>,
+  request: LoadRequest,
+): Promise<unknown> => {
+  const fetched = await flight.fetched;
+  if (fetched.value !== undefined && !request.forced) return fetched.value;
+  const { meters } = registration;
+  try {
+    const value = await runLoader(context, flight.key, request, flight.signal, fetched.value ?? request.current);
+    meters.loads++;
+    return await keep(context, registration, flight, fetched, request, value);
+  } catch (error) {
+    if (!WarpError.is(error) || error.port === "loader") meters.loadFailures++;
+    throw error;
+  }
+};

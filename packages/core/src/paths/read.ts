@@ -1,0 +1,216 @@
+import { WarpError } from "../errors.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import type { Flight } from "../mechanisms/single-flight.ts";
+import { abortedError, late, waitFor, within } from "../mechanisms/wait.ts";
+import { type Entry, expiryOf, markVisited, TrackedEntry } from "../values/entry.ts";
+import { type Context, type Fetched, inBackground, registrationFor } from "./context.ts";
+import { fetchKey } from "./fetch.ts";
+import { type Loader, loadKey } from "./load.ts";
+import { isolateOut, localEntry, mayServeStale, standingOf } from "./tiers.ts";
+
+export interface ReadRequest {
+  /** The public call, for errors. */
+  readonly operation: string;
+  readonly loader: Loader<unknown> | undefined;
+  readonly persist: "store" | "none";
+  /** Whatever the caches hold, ask the store, or run the loader. */
+  readonly forced: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+type ReadFlight = Flight<Fetched, unknown>;
+
+const notServed: unique symbol = Symbol("not served");
+
+const extendLife = (context: Context, key: string, registration: Registration, entry: Entry, now: number): void => {
+  const { sliding, strategy, ttlMs } = registration.policy;
+  if (strategy?.extendsOnHit === true) entry.freshUntil = Math.floor(now + strategy.ttl(key));
+  else if (sliding) entry.freshUntil = Math.floor(now + (strategy?.ttl(key) ?? ttlMs));
+  else return;
+  // The entry itself has changed, but a bounded local cache keeps its own account of when entries expire.
+  context.local?.set(key, entry);
+};
+
+const startFlight = (
+  context: Context,
+  key: string,
+  registration: Registration,
+  entry: Entry | undefined,
+  forced: boolean,
+): ReadFlight =>
+  context.flights.start(key, registration, ({ token }) =>
+    fetchKey({ context, key, registration, token, entry, forced }),
+  );
+
+const loadedBy = (
+  context: Context,
+  registration: Registration,
+  flight: ReadFlight,
+  request: ReadRequest,
+  current: unknown,
+): Promise<unknown> => {
+  const { loader, operation, persist, forced } = request;
+  if (loader === undefined) return flight.fetched.then(({ value }) => value);
+  flight.loaded ??= loadKey(context, registration, flight, { loader, operation, persist, forced, current });
+  return flight.loaded;
+};
+
+/** After a refresh ahead of expiry failed, the entry lives on to its expiry without trying again at every hit. */
+const stopRefreshing = (context: Context, key: string, entry: Entry): void => {
+  if (context.local?.get(key) !== entry) return;
+  const expiry = expiryOf(entry);
+  // Stored at its expiry, so that the share of life that is left for refreshing is none.
+  context.local.set(
+    key,
+    new TrackedEntry(entry.value, entry.registration, entry.generation, expiry, expiry, entry.revision),
+  );
+};
+
+const refreshAhead = (
+  context: Context,
+  key: string,
+  registration: Registration,
+  entry: Entry,
+  request: ReadRequest,
+): void => {
+  if (context.store === undefined && request.loader === undefined) return;
+  if (context.flights.current(key, registration) !== undefined) return;
+  registration.meters.eagerRefreshes++;
+  const flight = startFlight(context, key, registration, entry, true);
+  flight.detach();
+  const work = loadedBy(context, registration, flight, request, entry.value).catch((error: unknown) => {
+    stopRefreshing(context, key, entry);
+    throw error;
+  });
+  inBackground(context, "refresh", key, work);
+};
+
+/** What the local tier can answer by itself. */
+const serveEntry = (
+  context: Context,
+  key: string,
+  registration: Registration,
+  entry: Entry,
+  request: ReadRequest,
+): unknown => {
+  const now = context.now.now();
+  const standing = standingOf(entry, registration, now);
+  if (standing === "suspect" || standing === "expired") return notServed;
+  if (entry.value === undefined) {
+    if (request.loader !== undefined) return notServed;
+    registration.meters.negativeHits++;
+    return undefined;
+  }
+  if (standing === "eager") refreshAhead(context, key, registration, entry, request);
+  markVisited(entry);
+  extendLife(context, key, registration, entry, now);
+  registration.meters.localHits++;
+  return entry.value;
+};
+
+/** The stale value that fail-safe allows, if nothing has overtaken it since the read began. */
+const staleValue = (context: Context, key: string, registration: Registration, entry: Entry | undefined): unknown => {
+  if (entry === undefined || localEntry(context, key) !== entry) return undefined;
+  return mayServeStale(entry, registration, context.clock.monotonic()) ? entry.value : undefined;
+};
+
+interface Wait {
+  readonly context: Context;
+  readonly key: string;
+  readonly registration: Registration;
+  readonly flight: ReadFlight;
+  readonly answer: Promise<unknown>;
+  readonly request: ReadRequest;
+  /** A local entry that is out of date. */
+  readonly entry: Entry | undefined;
+}
+
+const patientAnswer = async ({
+  context,
+  key,
+  registration,
+  flight,
+  answer,
+  request,
+  entry,
+}: Wait): Promise<unknown> => {
+  const { signal, timeoutMs, operation } = request;
+  const details = { key, operation };
+  const softMs = registration.policy.softTimeoutMs;
+  if (softMs === undefined || staleValue(context, key, registration, entry) === undefined) {
+    return await waitFor(context.clock, answer, { signal, timeoutMs, details });
+  }
+  const early = within(context.clock, answer, Math.min(softMs, timeoutMs ?? softMs));
+  const first = await waitFor(context.clock, early, { signal, details });
+  if (first !== late) return first;
+  const stale = staleValue(context, key, registration, entry);
+  if (stale === undefined) {
+    const leftMs = timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - softMs);
+    return await waitFor(context.clock, answer, { signal, timeoutMs: leftMs, details });
+  }
+  registration.meters.staleWhileSlow++;
+  flight.detach();
+  inBackground(context, "refresh", key, answer);
+  return stale;
+};
+
+const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
+  const { context, key, registration, flight, request, entry } = wait;
+  flight.enter();
+  try {
+    return await patientAnswer(wait);
+  } catch (error) {
+    if (WarpError.has(error, "ABORTED") && request.signal?.aborted === true) {
+      flight.leave();
+      throw error;
+    }
+    flight.detach();
+    const stale = staleValue(context, key, registration, entry);
+    if (stale === undefined) throw error;
+    registration.meters.staleServed++;
+    context.logger.warn(
+      { err: error, operation: request.operation, node: context.settings.node },
+      "serving an expired value: it could not be replaced",
+    );
+    return stale;
+  }
+};
+
+/**
+ * Everything about a read that the fast path leaves out.
+ * @returns The value, or `undefined` if the key does not exist.
+ */
+export const readKey = async (context: Context, key: string, request: ReadRequest): Promise<unknown> => {
+  const registration = registrationFor(context, key, request.operation);
+  registration.policy.strategy?.record(key);
+  if (request.signal?.aborted === true) throw abortedError(request.signal, { key, operation: request.operation });
+  if (context.dirty?.isPartial(key) === true) await context.dirty.flushKey(key);
+  const entry = localEntry(context, key);
+  if (entry !== undefined && !request.forced) {
+    const served = serveEntry(context, key, registration, entry, request);
+    if (served !== notServed) return isolateOut(context, served);
+  }
+  let flight = context.flights.current(key, registration);
+  if (flight === undefined) flight = startFlight(context, key, registration, entry, request.forced);
+  else registration.meters.loadsSaved++;
+  const answer = loadedBy(context, registration, flight, request, entry?.value);
+  const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs;
+  const value = await answerWithFailSafe({
+    context,
+    key,
+    registration,
+    flight,
+    answer,
+    request: { ...request, timeoutMs },
+    entry,
+  });
+  return isolateOut(context, value);
+};
+
+/** @throws {WarpError} `NOT_FOUND` for `undefined`. */
+export const requireFound = (value: unknown, key: string, operation: string): unknown => {
+  if (value === undefined)
+    throw new WarpError("NOT_FOUND", `"${key}" is neither in a cache nor in the store`, { key, operation });
+  return value;
+};

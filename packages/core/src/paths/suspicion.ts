@@ -1,0 +1,10 @@
+import type { GapReason } from "../mechanisms/bus-meters.ts";
+import type { Context } from "./context.ts";
+
+/** Changes may have been missed (rule 3): every distributed entry is to be asked about before it is served again. */
+export const suspectAll = (context: Context, reason: GapReason): void => {
+  context.meters.bus.gaps[reason]++;
+  const at = context.clock.now();
+  for (const registration of context.registrations()) if (registration.isDistributed) registration.raise(at);
+  context.logger.debug({ reason, node: context.settings.node }, "changes may have been missed: entries are suspect");
+};

@@ -1,0 +1,189 @@
+import { WarpError } from "../errors.ts";
+import type { FillToken } from "../mechanisms/fill-guard.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import {
+  BareEntry,
+  type Entry,
+  expiryOf,
+  isDirty,
+  type Revision,
+  slowGeneration,
+  TrackedEntry,
+  trueGeneration,
+  uselessFrom,
+} from "../values/entry.ts";
+import { decodeValue } from "../wire/encode-value.ts";
+import { encodeSharedEntry } from "../wire/shared-entry.ts";
+import { type Context, inBackground, type SlotClaim, tolerateCacheError } from "./context.ts";
+
+/** What an entry in the local tier is worth to a reader. */
+export type Standing = "fresh" | "eager" | "expired" | "suspect";
+
+export const standingOf = (entry: Entry, registration: Registration, now: number): Standing => {
+  if (entry.registration !== registration || trueGeneration(entry) < registration.generation) return "suspect";
+  if (now < entry.freshUntil) return "fresh";
+  return now < expiryOf(entry) ? "eager" : "expired";
+};
+
+/** Whether fail-safe may serve an entry that is not fresh. */
+export const mayServeStale = (entry: Entry, registration: Registration, now: number): boolean => {
+  if (entry.value === undefined || registration.graceMs === 0 || entry.registration !== registration) return false;
+  if (now >= uselessFrom(entry)) return false;
+  return registration.policy.graceForSuspects || trueGeneration(entry) >= registration.generation;
+};
+
+const localFailure = (error: unknown, operation: string, key: string): WarpError =>
+  WarpError.is(error)
+    ? error
+    : new WarpError("UNAVAILABLE", "the local cache failed", { port: "local-cache", operation, key, cause: error });
+
+/** The entry of the local tier, whatever its standing. */
+export const localEntry = (context: Context, key: string): Entry | undefined => {
+  try {
+    return context.local?.get(key);
+  } catch (error) {
+    tolerateCacheError(context, localFailure(error, "get", key), "get", "local-cache");
+    return undefined;
+  }
+};
+
+const deepFreeze = (value: unknown): void => {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) deepFreeze(part);
+};
+
+/** A value on its way into the local tier. */
+const isolateIn = (context: Context, value: unknown): unknown => {
+  if (context.local?.isolate === "freeze") deepFreeze(value);
+  return context.local?.isolate === "clone" ? structuredClone(value) : value;
+};
+
+/** A value on its way to a caller. */
+export const isolateOut = (context: Context, value: unknown): unknown =>
+  context.local?.isolate === "clone" ? structuredClone(value) : value;
+
+/** How long a value is to live, and how much of that is over. Milliseconds. */
+export interface Life {
+  readonly ttlMs: number;
+  readonly ageMs: number;
+}
+
+/** A new life by the registration's policy. @param mostMs Where something else ends it earlier. */
+export const newLife = (
+  context: Context,
+  key: string,
+  registration: Registration,
+  negative: boolean,
+  mostMs: number = Number.POSITIVE_INFINITY,
+): Life => {
+  const { policy } = registration;
+  const full = negative ? policy.negativeTtlMs : (policy.strategy?.ttl(key) ?? policy.ttlMs);
+  const ttlMs =
+    policy.jitter === 0 || full === Number.POSITIVE_INFINITY
+      ? full
+      : full * (1 - policy.jitter * context.random.next());
+  return { ttlMs: Math.min(ttlMs, mostMs), ageMs: 0 };
+};
+
+export interface Fill {
+  readonly key: string;
+  readonly registration: Registration;
+  readonly token: FillToken;
+  /** `undefined` remembers that the key does not exist. */
+  readonly value: unknown;
+  readonly life: Life;
+  readonly revision: Revision | undefined;
+}
+
+const entryOf = (context: Context, { registration, token, value, life, revision }: Fill): Entry => {
+  const { policy } = registration;
+  const mustBeLookedAt =
+    value === undefined || policy.sliding || policy.strategy !== undefined || context.local?.isolate === "clone";
+  const generation = mustBeLookedAt ? slowGeneration(token.generation) : token.generation;
+  const storedAt = Math.floor(context.clock.monotonic() - life.ageMs);
+  // Whole milliseconds are small integers to V8, which costs an entry 16 bytes less than a fraction.
+  const freshUntil = Math.floor(storedAt + life.ttlMs * (1 - registration.eagerShare));
+  const isOrdinary =
+    revision === undefined &&
+    registration.eagerShare === 0 &&
+    policy.strategy === undefined &&
+    policy.jitter === 0 &&
+    life.ageMs === 0;
+  const held = isolateIn(context, value);
+  if (isOrdinary && life.ttlMs === registration.ttlMs) return new BareEntry(held, registration, generation, freshUntil);
+  return new TrackedEntry(held, registration, generation, freshUntil, storedAt, revision);
+};
+
+/**
+ * Puts a value into the local tier, unless something overtook the load (rule 2).
+ * @returns Whether the token still stood.
+ */
+export const fillLocal = (context: Context, fill: Fill): boolean => {
+  const { key, registration, token } = fill;
+  if (!context.fills.isValid(token) || registration.ended) {
+    registration.meters.fillsRefused++;
+    return false;
+  }
+  if (fill.life.ttlMs <= fill.life.ageMs || context.local === undefined) return true;
+  try {
+    const standing = context.local.get(key);
+    if (standing !== undefined && isDirty(standing)) return false;
+    context.local.set(key, entryOf(context, fill));
+  } catch (error) {
+    tolerateCacheError(context, localFailure(error, "set", key), "set", "local-cache");
+  }
+  return true;
+};
+
+/** Drops `key` from the local tier and voids the loads under way. A dirty entry stays: it is flushed, then dropped. */
+export const dropLocal = (context: Context, key: string): void => {
+  context.fills.void(key);
+  try {
+    const entry = context.local?.get(key);
+    if (entry === undefined) return;
+    if (isDirty(entry)) {
+      const flushed = context.dirty?.flushKey(key).then(() => dropLocal(context, key));
+      if (flushed !== undefined) inBackground(context, "flush", key, flushed);
+    } else context.local?.delete(key);
+  } catch (error) {
+    tolerateCacheError(context, localFailure(error, "delete", key), "delete", "local-cache");
+  }
+};
+
+/** Puts a value into the shared tier behind the caller's back, where the slot still has the token read before the load. */
+export const fillShared = (
+  context: Context,
+  fill: Fill,
+  value: Uint8Array | undefined,
+  claim: SlotClaim | undefined,
+): void => {
+  const { shared } = context;
+  const { key, registration, life, revision } = fill;
+  if (shared === undefined || claim?.epoch === undefined || life.ttlMs <= 0 || !context.fills.isValid(fill.token))
+    return;
+  const { graceMs } = registration;
+  const bytes = encodeSharedEntry({ value, revision, epoch: claim.epoch, graceMs, ttlMs: life.ttlMs });
+  inBackground(context, "fill", key, shared.put({ key, bytes, ttlMs: life.ttlMs + graceMs, token: claim.token }));
+};
+
+/**
+ * Removes the slots of `keys` from the shared tier. What cannot be removed now is owed, and removed before it is read.
+ * @returns Whether they are gone.
+ */
+export const dropShared = async (context: Context, keys: readonly string[]): Promise<boolean> => {
+  const { shared } = context;
+  if (shared === undefined) return true;
+  try {
+    await shared.drop(keys);
+    return true;
+  } catch (error) {
+    shared.owe(keys, true);
+    tolerateCacheError(context, error, "drop", "shared-cache");
+    return false;
+  }
+};
+
+/** @throws {WarpError} `CORRUPT`. */
+export const decodeFor = (registration: Registration, bytes: Uint8Array, key: string): unknown =>
+  decodeValue(registration.policy.codec, bytes, key);

@@ -1,0 +1,109 @@
+import type { Registration } from "../mechanisms/registration.ts";
+import { encodeValue } from "../wire/encode-value.ts";
+import { decodeSharedEntry, encodeSharedEntry } from "../wire/shared-entry.ts";
+import { type Context, tolerateCacheError } from "./context.ts";
+import { decodeFor, dropLocal, dropShared, fillLocal, isolateOut, localEntry, newLife, standingOf } from "./tiers.ts";
+import { runWrite } from "./write-run.ts";
+import { mergeValues, type WriteRequest, writeCall } from "./write-values.ts";
+
+const localValue = (context: Context, registration: Registration, key: string): unknown => {
+  const entry = localEntry(context, key);
+  if (entry === undefined) return undefined;
+  const standing = standingOf(entry, registration, context.clock.monotonic());
+  return standing === "fresh" || standing === "eager" ? entry.value : undefined;
+};
+
+/** Replaces what the local tier holds, in one synchronous step. */
+const putLocally = (context: Context, registration: Registration, key: string, value: unknown): void => {
+  context.fills.void(key);
+  const token = context.fills.take(key, registration);
+  fillLocal(context, {
+    key,
+    registration,
+    token,
+    value,
+    revision: undefined,
+    life: newLife(context, key, registration, false),
+  });
+  context.fills.release(token);
+  context.versions?.add(key, value, registration, registration.generation, context.clock.now());
+};
+
+const sharedValue = async (context: Context, registration: Registration, key: string): Promise<unknown> => {
+  try {
+    const slot = await context.shared?.read(key);
+    if (slot?.bytes === undefined) return undefined;
+    const entry = decodeSharedEntry(slot.bytes);
+    const isLive =
+      entry.epoch !== undefined && entry.epoch === context.epochs?.trusted && slot.expiresInMs > entry.graceMs;
+    return isLive && entry.value !== undefined ? decodeFor(registration, entry.value, key) : undefined;
+  } catch (error) {
+    tolerateCacheError(context, error, "get", "shared-cache");
+    return undefined;
+  }
+};
+
+/** Without a store the last to reach the shared tier wins; everybody else drops and reads it from there. */
+const putShared = async (
+  context: Context,
+  registration: Registration,
+  key: string,
+  encoded: Uint8Array,
+): Promise<boolean> => {
+  const epoch = context.epochs?.trusted;
+  if (context.shared === undefined) return true;
+  if (epoch === undefined) return await dropShared(context, [key]);
+  const { ttlMs } = newLife(context, key, registration, false);
+  const { graceMs } = registration;
+  const bytes = encodeSharedEntry({ value: encoded, revision: undefined, epoch, graceMs, ttlMs });
+  try {
+    await context.shared.put({ key, bytes, ttlMs: ttlMs + graceMs, token: undefined });
+    return true;
+  } catch (error) {
+    context.shared.owe([key], true);
+    tolerateCacheError(context, error, "set", "shared-cache");
+    return false;
+  }
+};
+
+/** A write where the caches are all there is. Synchronous but for the shared tier. */
+export const setWithoutStore = (
+  context: Context,
+  registration: Registration,
+  key: string,
+  value: unknown,
+  request: WriteRequest,
+): unknown => {
+  if (context.shared === undefined) {
+    const merged = mergeValues(registration, key, localValue(context, registration, key), value);
+    putLocally(context, registration, key, merged);
+    if (registration.isDistributed) context.bus?.announce([key], true);
+    return isolateOut(context, merged);
+  }
+  return runWrite(context, writeCall(registration, [key], request), async () => {
+    const reads = registration.policy.merge?.readsCurrent === true;
+    const current = reads
+      ? (localValue(context, registration, key) ?? (await sharedValue(context, registration, key)))
+      : undefined;
+    const merged = mergeValues(registration, key, current, value);
+    const encoded = encodeValue(registration.policy.codec, merged, key);
+    putLocally(context, registration, key, merged);
+    const done = await putShared(context, registration, key, encoded);
+    if (registration.isDistributed) context.bus?.announce([key], done);
+    return isolateOut(context, merged);
+  });
+};
+
+/** @returns Whether a tier of this node's held it. */
+export const deleteWithoutStore = async (
+  context: Context,
+  registration: Registration,
+  key: string,
+): Promise<boolean> => {
+  const existed = localValue(context, registration, key) ?? (await sharedValue(context, registration, key));
+  dropLocal(context, key);
+  context.versions?.add(key, undefined, registration, registration.generation, context.clock.now());
+  const gone = await dropShared(context, [key]);
+  context.bus?.announce([key], gone);
+  return existed !== undefined;
+};

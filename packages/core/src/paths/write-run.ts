@@ -1,0 +1,125 @@
+import { WarpError, type WarpErrorDetails } from "../errors.ts";
+import { backoffMs } from "../mechanisms/retry.ts";
+import type { StoreAccess } from "../mechanisms/store-access.ts";
+import { abortedError, waitFor } from "../mechanisms/wait.ts";
+import type { Mutation, StoredRecord } from "../ports/store.ts";
+import { delay } from "../values/clock.ts";
+import type { OperationId } from "../values/entry.ts";
+import { type CommitRun, commitOnce } from "./commit.ts";
+import { type Context, newOperation } from "./context.ts";
+
+export interface WriteCall {
+  /** The public call, for errors. */
+  readonly operation: string;
+  /** What this node writes one call at a time. */
+  readonly keys: readonly string[];
+  readonly signal: AbortSignal | undefined;
+  /** Default: twice the store's deadline and one of the cache's. */
+  readonly timeoutMs: number | undefined;
+}
+
+const unknownOutcome = (details: WarpErrorDetails, cause: unknown): WarpError =>
+  new WarpError("OUTCOME_UNKNOWN", "the caller left while the commit was under way", {
+    ...details,
+    port: "store",
+    cause,
+  });
+
+/**
+ * Runs a write that outlives its caller's patience: before the commit is sent, giving up cancels it; after that the
+ * call rejects `OUTCOME_UNKNOWN` and the write is settled in the background. Writes of one key take turns.
+ */
+export const runWrite = async <T>(
+  context: Context,
+  call: WriteCall,
+  work: (run: CommitRun) => Promise<T>,
+): Promise<T> => {
+  const { operation, keys, signal } = call;
+  const { storeDeadlineMs, cacheDeadlineMs } = context.settings;
+  const details = { operation, key: keys.length === 1 ? keys[0] : undefined };
+  if (signal?.aborted === true) throw abortedError(signal, details);
+  const run: CommitRun = { operation, sent: false, cancelled: false };
+  let release: () => void = () => undefined;
+  const job = (async () => {
+    release = await context.locks.lockAll(keys);
+    try {
+      if (run.cancelled) throw new WarpError("ABORTED", "the caller left before its turn came", details);
+      return await work(run);
+    } finally {
+      release();
+    }
+  })();
+  let ended = false;
+  const watched = job.then(
+    () => {
+      ended = true;
+    },
+    () => {
+      ended = true;
+    },
+  );
+  context.background.add(watched);
+  void watched.then(() => context.background.delete(watched));
+  try {
+    return await waitFor(context.clock, job, {
+      signal,
+      timeoutMs: call.timeoutMs ?? 2 * storeDeadlineMs + cacheDeadlineMs,
+      details,
+    });
+  } catch (error) {
+    if (ended) throw error;
+    run.cancelled = true;
+    // The order of writes is the store's (rule 1): the turn only saves conflicts, so nobody waits for a lost cause.
+    release();
+    if (!run.sent) throw error;
+    throw unknownOutcome(details, error);
+  }
+};
+
+/** What a writer believes a key to hold: a guess until a commit that is conditional on it lands. */
+export interface Known {
+  readonly revision: string | undefined;
+  /** Decoded; `undefined` if the key does not exist. */
+  readonly value: unknown;
+}
+
+export interface WritePlan<T> {
+  readonly mutations: readonly Mutation[];
+  readonly result: T;
+}
+
+export interface Landed<T> {
+  readonly result: T;
+  readonly records: readonly (StoredRecord | undefined)[];
+  /** The revision of what this write left, unless somebody has already overwritten it. */
+  readonly operation: OperationId;
+}
+
+const pauses = { firstMs: 5, longestMs: 250 };
+
+export interface WriteLoop<T> {
+  readonly run: CommitRun;
+  readonly store: StoreAccess;
+  /** Where the caller names its operation: a repeated call finds that it has landed. */
+  readonly operation: OperationId | undefined;
+  /** From what is believed of the keys, what to commit. May reject what it sees. */
+  readonly plan: () => WritePlan<T>;
+  /** Told what keys hold when they were not what was believed. */
+  readonly learn: (conflicts: ReadonlyMap<string, StoredRecord | undefined>) => void;
+}
+
+/** Plan, commit on condition that the plan's beliefs hold, learn and plan again where they did not (rule 5). */
+export const commitLoop = async <T>(
+  context: Context,
+  { run, store, operation, plan, learn }: WriteLoop<T>,
+): Promise<Landed<T>> => {
+  for (let attempt = 0; ; attempt++) {
+    const { mutations, result } = plan();
+    const id = operation ?? newOperation(context);
+    const settled = await commitOnce(context, store, run, id, mutations);
+    if (settled.kind === "landed") return { result, records: settled.records, operation: id };
+    learn(settled.conflicts);
+    // Losing once is the price of guessing instead of reading first.
+    if (attempt > 0) await delay(context.clock, backoffMs(attempt - 1, context.random, pauses));
+  }
+};

@@ -1,0 +1,82 @@
+import { WarpError } from "../errors.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import type { DeleteMutation, PutMutation, StoredRecord } from "../ports/store.ts";
+import type { OperationId, Revision } from "../values/entry.ts";
+import { nextTimestamp } from "../values/timestamp.ts";
+import { encodeValue } from "../wire/encode-value.ts";
+import { decodeStored, encodeStored } from "../wire/stored-value.ts";
+import type { Context } from "./context.ts";
+import { decodeFor, localEntry } from "./tiers.ts";
+import type { Known, WriteCall } from "./write-run.ts";
+
+export interface WriteRequest {
+  readonly operation: string;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  /** Names the operation, so that a repeated call is recognised. */
+  readonly op: OperationId | undefined;
+}
+
+export const writeCall = (registration: Registration, keys: readonly string[], request: WriteRequest): WriteCall => ({
+  operation: request.operation,
+  keys,
+  signal: request.signal,
+  timeoutMs: request.timeoutMs ?? registration.policy.hardTimeoutMs,
+});
+
+/** What the local tier knows of a key: good enough to guess what the store holds. */
+export const guess = (context: Context, key: string): Known => {
+  const entry = localEntry(context, key);
+  return entry?.revision === undefined
+    ? { revision: undefined, value: undefined }
+    : { revision: entry.revision, value: entry.value };
+};
+
+/** What the store said that a key holds. */
+export const knownFrom = (registration: Registration, key: string, record: StoredRecord | undefined): Known => ({
+  revision: record?.revision,
+  value: record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key),
+});
+
+const mergeFailure = (engine: string, key: string, cause: unknown): WarpError =>
+  new WarpError("INVALID_VALUE", `the merge engine ${engine} refused the value`, { key, port: "merge", cause });
+
+/** @throws {WarpError} `INVALID_VALUE` if the engine throws or the result cannot be stored. */
+export const mergeValues = (registration: Registration, key: string, current: unknown, incoming: unknown): unknown => {
+  const { merge } = registration.policy;
+  if (merge === undefined) return incoming;
+  try {
+    return merge.merge(current, incoming);
+  } catch (error) {
+    throw WarpError.is(error) ? error : mergeFailure(merge.name, key, error);
+  }
+};
+
+export const putMutation = (
+  context: Context,
+  registration: Registration,
+  key: string,
+  expected: Revision | undefined,
+  value: unknown,
+): PutMutation => ({
+  kind: "put",
+  key,
+  expected,
+  value: encodeStored(encodeValue(registration.policy.codec, value, key)),
+  timestamp: nextTimestamp(context.clock.now(), context.settings.node),
+  history: registration.policy.history,
+  ttlMs: registration.policy.storeTtlMs,
+});
+
+export const deleteMutation = (
+  context: Context,
+  registration: Registration,
+  key: string,
+  expected: Revision | undefined,
+): DeleteMutation => ({
+  kind: "delete",
+  key,
+  expected,
+  timestamp: nextTimestamp(context.clock.now(), context.settings.node),
+  history: registration.policy.history,
+});

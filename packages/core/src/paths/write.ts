@@ -1,0 +1,166 @@
+import type { FillToken } from "../mechanisms/fill-guard.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import type { StoreAccess } from "../mechanisms/store-access.ts";
+import type { StoredRecord } from "../ports/store.ts";
+import { isDirty, type Revision } from "../values/entry.ts";
+import { encodeValue } from "../wire/encode-value.ts";
+import { dropEverywhere } from "./commit.ts";
+import type { Context } from "./context.ts";
+import { dropShared, fillLocal, isolateOut, localEntry, newLife } from "./tiers.ts";
+import { setWithoutStore } from "./write-local.ts";
+import { commitLoop, runWrite } from "./write-run.ts";
+import {
+  deleteMutation,
+  guess,
+  knownFrom,
+  mergeValues,
+  putMutation,
+  type WriteRequest,
+  writeCall,
+} from "./write-values.ts";
+
+/** What a write left in the store. */
+export interface Written {
+  /** Taken before the commit was sent. */
+  readonly token: FillToken;
+  /** `undefined` after a delete. */
+  readonly value: unknown;
+  /** `undefined` if it is not known to be what the store holds. */
+  readonly revision: Revision | undefined;
+}
+
+/** Puts a write's own value into the local tier in place of what was there, unless something overtook it (rule 2). */
+export const applyLocally = (
+  context: Context,
+  registration: Registration,
+  key: string,
+  { token, value, revision }: Written,
+): void => {
+  const stood = context.fills.claim(token);
+  const entry = localEntry(context, key);
+  if (entry !== undefined && !isDirty(entry)) context.local?.delete(key);
+  if (!stood || value === undefined || revision === undefined) return;
+  fillLocal(context, {
+    key,
+    registration,
+    token,
+    value,
+    revision,
+    life: newLife(context, key, registration, false, registration.policy.storeTtlMs),
+  });
+};
+
+/** Tells of a write: the shared tier first, then, in the background, every other node. */
+export const publishWrite = async (context: Context, keys: readonly string[]): Promise<void> => {
+  context.bus?.announce(keys, await dropShared(context, keys));
+};
+
+const setInStore = (
+  context: Context,
+  store: StoreAccess,
+  registration: Registration,
+  key: string,
+  value: unknown,
+  request: WriteRequest,
+): Promise<unknown> =>
+  runWrite(context, writeCall(registration, [key], request), async (run) => {
+    const token = context.fills.take(key, registration);
+    try {
+      let known = guess(context, key);
+      if (request.op !== undefined) {
+        const record = (await store.get(key)) as StoredRecord | undefined;
+        known = knownFrom(registration, key, record);
+        if (record?.operations.includes(request.op) === true) return known.value;
+      }
+      const landed = await commitLoop(context, {
+        run,
+        store,
+        operation: request.op,
+        plan: () => {
+          const result = mergeValues(registration, key, known.value, value);
+          return { mutations: [putMutation(context, registration, key, known.revision, result)], result };
+        },
+        learn: (conflicts) => {
+          known = knownFrom(registration, key, conflicts.get(key));
+        },
+      });
+      const revision = landed.records[0]?.revision === landed.operation ? landed.operation : undefined;
+      applyLocally(context, registration, key, { token, value: landed.result, revision });
+      await publishWrite(context, [key]);
+      return landed.result;
+    } finally {
+      context.fills.release(token);
+    }
+  });
+
+/**
+ * Merge, store, local tier, shared tier, and in the background the bus.
+ * @returns The value as stored.
+ */
+export const setKey = async (
+  context: Context,
+  registration: Registration,
+  key: string,
+  value: unknown,
+  request: WriteRequest,
+): Promise<unknown> => {
+  registration.meters.writes++;
+  if (context.store === undefined) return await setWithoutStore(context, registration, key, value, request);
+  // Before anything has changed; with a merge the result is checked again.
+  encodeValue(registration.policy.codec, value, key);
+  return isolateOut(context, await setInStore(context, context.store, registration, key, value, request));
+};
+
+/** Leaves a tombstone, also where there was nothing: a creation under way must not come after it. */
+export const deleteInStore = (
+  context: Context,
+  store: StoreAccess,
+  registration: Registration,
+  key: string,
+  request: WriteRequest,
+): Promise<boolean> =>
+  runWrite(context, writeCall(registration, [key], request), async (run) => {
+    const token = context.fills.take(key, registration);
+    try {
+      let known = guess(context, key);
+      const landed = await commitLoop(context, {
+        run,
+        store,
+        operation: request.op,
+        plan: () => ({
+          mutations: [deleteMutation(context, registration, key, known.revision)],
+          result: known.value !== undefined,
+        }),
+        learn: (conflicts) => {
+          known = knownFrom(registration, key, conflicts.get(key));
+        },
+      });
+      applyLocally(context, registration, key, { token, value: undefined, revision: undefined });
+      await publishWrite(context, [key]);
+      return landed.result;
+    } finally {
+      context.fills.release(token);
+    }
+  });
+
+/** Drops `keys` from every tier of every node; the store keeps them. */
+export const invalidateKeys = async (
+  context: Context,
+  registration: Registration,
+  keys: readonly string[],
+): Promise<void> => {
+  registration.meters.invalidations += keys.length;
+  if (context.dirty !== undefined) for (const key of keys) await context.dirty.flushKey(key);
+  for (const key of keys) context.versions?.gap(key, registration, context.clock.now());
+  await dropEverywhere(context, keys);
+};
+
+/** Drops everything from every tier of every node; the store keeps it. */
+export const clearAll = async (context: Context): Promise<void> => {
+  await context.dirty?.flushAll();
+  context.fills.voidAll();
+  context.local?.clear();
+  context.versions?.gapAll(context.clock.now());
+  context.epochs?.renew();
+  context.bus?.announceAll();
+};

@@ -1,0 +1,137 @@
+import { WarpError } from "./errors.ts";
+import type { Mode, RegistrationPolicy } from "./mechanisms/registration.ts";
+import { oneOf, requireKnownFields, wholeNumber } from "./options.ts";
+import type { Codec } from "./ports/codec.ts";
+import type { MergeEngine } from "./ports/merge-engine.ts";
+import type { HistoryRetention } from "./ports/store.ts";
+import type { TtlStrategy } from "./ports/ttl-strategy.ts";
+
+import { type Duration, describeValue, durationMs } from "./values/duration.ts";
+import { requirePattern } from "./values/pattern.ts";
+
+/** What two kinds of registration have in common. */
+export interface PolicyOptions<V = unknown> {
+  /** Default `"eventual-distributed"`. */
+  readonly mode?: Mode;
+  /** How a write combines with what is there. Default: the constructor's. */
+  readonly merge?: MergeEngine<V>;
+  /** Values to bytes. Default: the constructor's. */
+  readonly codec?: Codec;
+  /** Keeps former versions for `getAt`. Default: none are kept. */
+  readonly history?: { readonly versions?: number; readonly maxAge?: Duration };
+  /** Serve an expired value for so long when it cannot be replaced. `suspects`: also one that may have been overtaken. */
+  readonly failSafe?: Duration | { readonly for: Duration; readonly suspects?: boolean };
+  /** Serve an expired value that fail-safe allows once its replacement takes longer than this. */
+  readonly softTimeout?: Duration;
+  /** The longest that a call on these keys may take, unless it says otherwise. */
+  readonly hardTimeout?: Duration;
+  /** Refresh in the background on a hit when this share of the TTL is left: from 0 (never) to 0.9. Default 0. */
+  readonly eagerRefresh?: number;
+  /** Shorten each TTL by up to this share, at random, so that entries do not expire together: from 0 to 0.9. Default 0. */
+  readonly jitter?: number;
+  /** A hit begins the TTL anew. Default false. */
+  readonly sliding?: boolean;
+  /** How long it is remembered that a key does not exist. Default 0: not. */
+  readonly negativeTtl?: Duration;
+  /** How long the store keeps a value after its last write. Default: for ever. */
+  readonly storeTtl?: Duration;
+}
+
+export interface RegisterOptions<V = unknown> extends PolicyOptions<V> {
+  /** How long the caches keep a value. `Infinity` allowed. */
+  readonly ttl: Duration;
+}
+
+export interface DynamicTtlOptions<V = unknown> extends PolicyOptions<V> {
+  readonly strategy: TtlStrategy;
+}
+
+const policyFields = [
+  ...["mode", "merge", "codec", "history", "failSafe", "softTimeout", "hardTimeout", "eagerRefresh"],
+  ...["jitter", "sliding", "negativeTtl", "storeTtl"],
+];
+
+const share = (field: string, value: unknown = 0): number => {
+  if (typeof value === "number" && value >= 0 && value <= 0.9) return value;
+  throw new WarpError("INVALID_ARGUMENT", `${field} must be a number from 0 to 0.9; got ${describeValue(value)}`);
+};
+
+const optionalMs = (field: string, value: unknown): number | undefined =>
+  value === undefined ? undefined : durationMs(field, value, { leastMs: 1 });
+
+const retentionOf = (history: PolicyOptions["history"]): HistoryRetention | undefined => {
+  if (history === undefined) return undefined;
+  requireKnownFields("history", history, ["versions", "maxAge"]);
+  return {
+    versions: history.versions === undefined ? undefined : wholeNumber("history.versions", history.versions, 1),
+    maxAgeMs: optionalMs("history.maxAge", history.maxAge),
+  };
+};
+
+const graceOf = (failSafe: PolicyOptions["failSafe"]): { graceMs: number; graceForSuspects: boolean } => {
+  if (failSafe === undefined) return { graceMs: 0, graceForSuspects: false };
+  if (typeof failSafe !== "object")
+    return { graceMs: durationMs("failSafe", failSafe, { infinite: true }), graceForSuspects: false };
+  requireKnownFields("failSafe", failSafe, ["for", "suspects"]);
+  return {
+    graceMs: durationMs("failSafe.for", failSafe.for, { infinite: true }),
+    graceForSuspects: failSafe.suspects === true,
+  };
+};
+
+const commonPolicy = (
+  pattern: string,
+  options: PolicyOptions,
+  fallback: { codec: Codec; merge: MergeEngine | undefined },
+): Omit<RegistrationPolicy, "ttlMs" | "strategy"> => ({
+  pattern,
+  mode: oneOf(
+    "mode",
+    options.mode,
+    ["strong-local", "eventual-distributed", "strong-distributed"],
+    "eventual-distributed",
+  ),
+  merge: options.merge ?? fallback.merge,
+  codec: options.codec ?? fallback.codec,
+  history: retentionOf(options.history),
+  ...graceOf(options.failSafe),
+  softTimeoutMs: optionalMs("softTimeout", options.softTimeout),
+  hardTimeoutMs: optionalMs("hardTimeout", options.hardTimeout),
+  eagerShare: options.sliding === true ? 0 : share("eagerRefresh", options.eagerRefresh),
+  jitter: share("jitter", options.jitter),
+  sliding: options.sliding === true,
+  negativeTtlMs: durationMs("negativeTtl", options.negativeTtl ?? 0, { infinite: true }),
+  storeTtlMs: optionalMs("storeTtl", options.storeTtl),
+});
+
+const requireOptions = (options: unknown): void => {
+  if (typeof options !== "object" || options === null) {
+    throw new WarpError("INVALID_ARGUMENT", `options must be an object; got ${describeValue(options)}`);
+  }
+};
+
+type Fallback = { readonly codec: Codec; readonly merge: MergeEngine | undefined };
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const fixedPolicy = (pattern: string, options: RegisterOptions, fallback: Fallback): RegistrationPolicy => {
+  requirePattern(pattern);
+  requireOptions(options);
+  requireKnownFields("register", options, [...policyFields, "ttl"]);
+  const ttlMs = durationMs("ttl", options.ttl, { leastMs: 1, infinite: true });
+  return Object.freeze({ ...commonPolicy(pattern, options, fallback), ttlMs, strategy: undefined });
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const dynamicPolicy = (pattern: string, options: DynamicTtlOptions, fallback: Fallback): RegistrationPolicy => {
+  requirePattern(pattern);
+  requireOptions(options);
+  requireKnownFields("registerDynamicTtl", options, [...policyFields, "strategy"]);
+  const { strategy } = options;
+  if (typeof strategy?.record !== "function" || typeof strategy.ttl !== "function") {
+    throw new WarpError(
+      "INVALID_ARGUMENT",
+      `strategy must be an object with methods "record" and "ttl"; got ${describeValue(strategy)}`,
+    );
+  }
+  return Object.freeze({ ...commonPolicy(pattern, options, fallback), ttlMs: Number.POSITIVE_INFINITY, strategy });
+};
