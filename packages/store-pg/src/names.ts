@@ -1,7 +1,8 @@
 import { WarpError } from "@warp/core";
 
-/** The longest name: room for the suffixes of what belongs to a table, within PostgreSQL's 63 bytes. */
-const longest = 40;
+/** Room for the suffixes of what belongs to a table, within PostgreSQL's 63 bytes. */
+const longestTable = 40;
+const longestHistory = 50;
 const form = /^[a-z_][a-z0-9_]*$/;
 
 /** Everything in the database that belongs to one store, as SQL writes it: quoted, with the schema. */
@@ -16,8 +17,8 @@ export interface PgNames {
   routine(suffix: string): string;
 }
 
-const identifier = (field: string, name: unknown): string => {
-  if (typeof name === "string" && name.length <= longest && form.test(name)) return name;
+const requireIdentifier = (field: string, name: unknown, longest = longestTable): void => {
+  if (typeof name === "string" && name.length <= longest && form.test(name)) return;
   const got = typeof name === "string" ? JSON.stringify(name.slice(0, 2 * longest)) : typeof name;
   throw new WarpError(
     "INVALID_ARGUMENT",
@@ -28,9 +29,9 @@ const identifier = (field: string, name: unknown): string => {
 /** @throws {WarpError} `INVALID_ARGUMENT` for a name that is not a plain lower-case identifier. */
 export const namesOf = (schema: string, table: string, historyTable: string): PgNames => {
   const inSchema = (name: string): string => `"${schema}"."${name}"`;
-  identifier("schema", schema);
-  identifier("table", table);
-  identifier("historyTable", historyTable);
+  requireIdentifier("schema", schema);
+  requireIdentifier("table", table);
+  requireIdentifier("historyTable", historyTable, longestHistory);
   const state = `${table}_state`;
   if (new Set([table, historyTable, state]).size < 3)
     throw new WarpError("INVALID_ARGUMENT", `historyTable must be another than ${table} and ${state}`);

@@ -7,7 +7,7 @@ export interface PgStoreOptions {
   readonly table?: string;
   /** Default `"public"`. `migrate()` creates it if there is none. Same form as `table`. */
   readonly schema?: string;
-  /** Default: the table's name and `_history`. Same form as `table`. */
+  /** Default: the table's name and `_history`. Same form as `table`, to 50. */
   readonly historyTable?: string;
   /** In place of the server's clock, in milliseconds since the epoch: for imports of dated data, and tests. */
   readonly clock?: () => number;

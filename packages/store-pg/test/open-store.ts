@@ -27,8 +27,9 @@ export class StoreBench {
     this.#url = url;
   }
 
-  pool(max = 4): Pool {
-    const pool = new Pool({ connectionString: this.#url, max });
+  /** @param settings Of its sessions, as `-c name=value`. */
+  pool(max = 4, settings = ""): Pool {
+    const pool = new Pool({ connectionString: this.#url, max, options: settings });
     // An idle connection that the server ends is no failure of a test.
     pool.on("error", () => {});
     this.#pools.push(pool);

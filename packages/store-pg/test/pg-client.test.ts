@@ -1,0 +1,125 @@
+import { describe, expect, it } from "@jest/globals";
+import type { StoredRecord } from "@warp/core";
+import { WarpError } from "@warp/core";
+import { fromPool, type PgPool, type PgPoolClient, PgStore } from "../src/index.ts";
+import { rejectionOf } from "./waiting.ts";
+
+type Reply = readonly Record<string, unknown>[] | Error;
+
+/** A pool of one connection that notes what it is sent and answers as `reply` says. */
+const scripted = (reply: (text: string) => Reply) => {
+  const sent: string[] = [];
+  const released: (boolean | undefined)[] = [];
+  const listeners = new Set<unknown>();
+  const query = async (text: string): Promise<{ rows: readonly unknown[] }> => {
+    sent.push(text);
+    const rows = reply(text);
+    if (rows instanceof Error) throw rows;
+    return { rows };
+  };
+  const client: PgPoolClient = {
+    query,
+    release: (destroy) => released.push(destroy),
+    on: (_, listener) => listeners.add(listener),
+    removeListener: (_, listener) => listeners.delete(listener),
+  };
+  const pool: PgPool = { query, connect: async () => client };
+  return { pool, sent, released, listeners };
+};
+
+const failure = (code: string): Error => Object.assign(new Error(`failed with ${code}`), { code });
+
+const put = (key: string) => ({
+  kind: "put" as const,
+  key,
+  value: new Uint8Array(1),
+  expected: undefined,
+  timestamp: { micros: 1, node: "n" },
+  history: undefined,
+  ttlMs: undefined,
+});
+
+const row = (key: string) => ({
+  key,
+  revision: "r",
+  micros: 1,
+  node: "n",
+  committed_at: 1,
+  operations: ["r"],
+  expires_at: null,
+});
+
+const bothKeys = (text: string): Reply => (text.includes("INSERT") ? [row("a"), row("b")] : []);
+
+const commitTwo = (pool: PgPool): Promise<readonly (StoredRecord | undefined)[]> =>
+  new PgStore(fromPool(pool), { reapEvery: Number.POSITIVE_INFINITY }).commit("r", [put("a"), put("b")]);
+
+describe("a client made from a pool", () => {
+  it("sends a commit that only creates as one statement in a transaction, and gives the connection back", async () => {
+    const { pool, sent, released, listeners } = scripted(bothKeys);
+    expect(await commitTwo(pool)).toHaveLength(2);
+    expect(sent[0]).toBe(
+      "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 2000; " +
+        "SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 2000",
+    );
+    expect(sent).toHaveLength(3);
+    expect(sent[2]).toBe("COMMIT");
+    expect(released).toEqual([false]);
+    expect(listeners.size).toBe(0);
+  });
+
+  it("rolls back what failed before COMMIT, which then certainly did not happen", async () => {
+    const { pool, sent, released } = scripted((text) => (text.includes("INSERT") ? failure("XX000") : []));
+    const error = await rejectionOf(commitTwo(pool));
+    expect(WarpError.has(error, "UNAVAILABLE") && error.cause).toMatchObject({ code: "XX000" });
+    expect(sent.at(-1)).toBe("ROLLBACK");
+    expect(released).toEqual([false]);
+  });
+
+  it("destroys a connection that cannot even roll back", async () => {
+    const lost = (text: string): Reply => (text.startsWith("BEGIN") ? [] : failure("ECONNRESET"));
+    const { pool, released } = scripted(lost);
+    expect(WarpError.has(await rejectionOf(commitTwo(pool)), "UNAVAILABLE")).toBe(true);
+    expect(released).toEqual([true]);
+  });
+
+  it("hands on as it is what went wrong with COMMIT itself: the outcome is unknown", async () => {
+    const { pool } = scripted((text) => (text === "COMMIT" ? failure("ECONNRESET") : bothKeys(text)));
+    expect(await rejectionOf(commitTwo(pool))).toMatchObject({ code: "ECONNRESET" });
+  });
+
+  it("takes the server's no to COMMIT for a no", async () => {
+    const { pool } = scripted((text) => (text === "COMMIT" ? failure("40001") : bothKeys(text)));
+    expect(WarpError.has(await rejectionOf(commitTwo(pool)), "UNAVAILABLE")).toBe(true);
+  });
+
+  it("tells a refusal of a single statement from an unknown outcome", async () => {
+    const commitOne = (code: string): Promise<unknown> => {
+      const store = new PgStore(fromPool(scripted(() => failure(code)).pool), { reapEvery: Number.POSITIVE_INFINITY });
+      return rejectionOf(store.commit("r", [put("a")]));
+    };
+    for (const code of [
+      "40001",
+      "40P01",
+      "55P03",
+      "57014",
+      "42P01",
+      "23505",
+      "53300",
+      "28P01",
+      "P0001",
+      "ECONNREFUSED",
+    ])
+      expect([code, WarpError.has(await commitOne(code), "UNAVAILABLE")]).toEqual([code, true]);
+    for (const code of ["57P01", "57P02", "08006", "40003", "58030", "XX000", "ECONNRESET", "EPIPE", "ETIMEDOUT"])
+      expect([code, WarpError.is(await commitOne(code))]).toEqual([code, false]);
+  });
+
+  it("says of a missing table what to do", async () => {
+    const store = new PgStore(fromPool(scripted(() => failure("42P01")).pool));
+    expect(await rejectionOf(store.commit("r", [put("a")]))).toMatchObject({
+      message: expect.stringContaining("migrate()"),
+    });
+    await store.close();
+  });
+});
