@@ -1,6 +1,9 @@
+export type { CallLimits, LoadOptions, ReadOptions, SetOptions } from "./call-options.ts";
 export { type PortName, WarpError, type WarpErrorCode, type WarpErrorDetails, warpErrorCodes } from "./errors.ts";
+export type { Inspection } from "./inspect.ts";
 export { type JsonLoggerOptions, jsonLogger, type LogLevel, silentLogger } from "./mechanisms/json-logger.ts";
 export { type MetricDefinition, metricDefinitions } from "./mechanisms/metric-definitions.ts";
+export type { Mode } from "./mechanisms/registration.ts";
 export { MemoryBus, type MemoryBusOptions } from "./memory/memory-bus.ts";
 export { MemoryCache, type MemoryCacheOptions } from "./memory/memory-cache.ts";
 export {
@@ -18,6 +21,10 @@ export {
 export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";
 export { MemoryStoreData, type StoreWrite } from "./memory/memory-store-data.ts";
 export type { Pause } from "./memory/pause.ts";
+export type { Deadlines, WarpOptions } from "./options.ts";
+export type { Loader, LoaderInput } from "./paths/load.ts";
+export type { ManyLoader } from "./paths/many.ts";
+export type { WarmupOptions, WarmupProgress } from "./paths/warmup.ts";
 export type { Bus, BusListener, NodeId } from "./ports/bus.ts";
 export type { CallOptions } from "./ports/call-options.ts";
 export type { ChangeFeed, ChangeListener } from "./ports/change-feed.ts";
@@ -42,10 +49,13 @@ export {
 } from "./ports/store.ts";
 export type { Span, Tracer } from "./ports/tracer.ts";
 export type { TtlStrategy } from "./ports/ttl-strategy.ts";
+export type { DynamicTtlOptions, PolicyOptions, RegisterOptions } from "./register-options.ts";
+export type { NodeStatus, PortStatus } from "./status.ts";
 export { type AdaptiveTtlOptions, adaptiveTtl } from "./ttl/adaptive-ttl.ts";
 export { type FrequencyStep, frequencyTtl } from "./ttl/frequency-ttl.ts";
 export type { ReadCountsOptions } from "./ttl/read-counts.ts";
 export { slidingTtl } from "./ttl/sliding-ttl.ts";
+export { type KeyOf, type TransactionOptions, TypedTransaction as Transaction } from "./typed-transaction.ts";
 export { type Cancel, type Clock, systemClock } from "./values/clock.ts";
 export { type Duration, describeValue, durationMs } from "./values/duration.ts";
 export {
@@ -65,4 +75,5 @@ export {
 } from "./values/entry.ts";
 export { type Random, systemRandom } from "./values/random.ts";
 export { compareTimestamps, nextTimestamp, type Timestamp } from "./values/timestamp.ts";
+export { Warp } from "./warp.ts";
 export { jsonCodec } from "./wire/json-codec.ts";

@@ -9,6 +9,7 @@ const mostKept = 1_000;
 export class BackgroundErrors implements AsyncIterable<WarpError> {
   readonly #kept: WarpError[] = [];
   readonly #readers: ((result: IteratorResult<WarpError>) => void)[] = [];
+  readonly #counts: Map<string, number> = new Map();
   #dropped = 0;
   #ended = false;
 
@@ -17,10 +18,16 @@ export class BackgroundErrors implements AsyncIterable<WarpError> {
     return this.#dropped;
   }
 
+  /** How many there were, by operation. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
   add(error: unknown, fallback: { readonly operation: string; readonly key?: string }): void {
     const known = WarpError.is(error)
       ? error
       : new WarpError("UNAVAILABLE", `${fallback.operation} failed`, { ...fallback, cause: error });
+    this.#counts.set(fallback.operation, (this.#counts.get(fallback.operation) ?? 0) + 1);
     const reader = this.#readers.shift();
     if (reader !== undefined) {
       reader({ value: known, done: false });

@@ -38,6 +38,7 @@ export class Outbox {
   #inFlight = 0;
   #wake: (() => void) | undefined;
   #ended = false;
+  #retrying = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -51,6 +52,11 @@ export class Outbox {
   /** Keys and other news that no transport has taken yet. */
   get depth(): number {
     return this.#drops.size + this.#others.length + (this.#dropAll ? 1 : 0) + this.#inFlight;
+  }
+
+  /** Whether the transport refused the frame that is being sent. */
+  get isRetrying(): boolean {
+    return this.#retrying;
   }
 
   add(keys: readonly string[], sharedDropped: boolean): void {
@@ -171,10 +177,12 @@ export class Outbox {
         break;
       } catch (error) {
         onFailure(error);
+        this.#retrying = true;
         await this.#pause(delay(clock, backoffMs(attempt, random, pauses), true));
       }
     }
     this.#inFlight = 0;
+    this.#retrying = false;
   }
 
   #pause(wait: Promise<void>): Promise<void> {

@@ -42,6 +42,8 @@ export class Registration implements EntryOwner {
   generation = 0;
   hits = 0;
   quorum: number | undefined = undefined;
+  /** For the metrics: the hits counted so far. */
+  readonly readHits: () => number;
   // The generation that counts once the node can hear again, while `generation` rules out every hit.
   #suspended: number | undefined = undefined;
   readonly #raisedAt: number[] = [];
@@ -51,7 +53,8 @@ export class Registration implements EntryOwner {
     this.graceMs = policy.graceMs;
     this.eagerShare = policy.eagerShare;
     this.ttlMs = policy.ttlMs;
-    this.meters = metersOf(policy.pattern, () => this.hits);
+    this.readHits = () => this.hits;
+    this.meters = metersOf(policy.pattern, this.readHits);
   }
 
   get isDistributed(): boolean {

@@ -23,6 +23,7 @@ export class SharedAccess {
   readonly guard: Guard;
   readonly #reads: Batcher<string, SharedSlot>;
   readonly #puts: Batcher<SharedPut, boolean>;
+  readonly #drops: Batcher<string, undefined>;
   readonly #onForgotten: () => void;
   /** Keys to drop, and whether it was this node that should have dropped them. */
   readonly #owed: Map<string, boolean> = new Map();
@@ -35,6 +36,10 @@ export class SharedAccess {
       (keys) => guard.call({ operation: "read" }, (call) => cache.read(keys, reserveMs, call)),
       mostKeysPerCall,
     );
+    this.#drops = new Batcher(async (keys) => {
+      await guard.call({ operation: "drop" }, (call) => cache.drop(keys, call));
+      return keys.map(() => undefined);
+    }, mostKeysPerCall);
     this.#puts = new Batcher(
       (puts) => guard.call({ operation: "put" }, (call) => cache.put(puts, call)),
       mostKeysPerCall,
@@ -52,7 +57,7 @@ export class SharedAccess {
   }
 
   async drop(keys: readonly string[]): Promise<void> {
-    await this.guard.call({ operation: "drop" }, (call) => this.cache.drop(keys, call));
+    await Promise.all(keys.map((key) => this.#drops.add(key)));
     for (const key of keys) this.#owed.delete(key);
   }
 

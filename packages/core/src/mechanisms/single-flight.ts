@@ -48,6 +48,7 @@ export class Flight<F, L> {
 export class SingleFlight<F, L> {
   readonly #flights: Map<string, Flight<F, L>> = new Map();
   readonly #fills: FillGuard;
+  readonly #ends: Set<Promise<void>> = new Set();
 
   constructor(fills: FillGuard) {
     this.#fills = fills;
@@ -63,7 +64,9 @@ export class SingleFlight<F, L> {
   start(key: string, owner: EntryOwner, fetch: (flight: Flight<F, L>) => Promise<F>): Flight<F, L> {
     const flight = new Flight<F, L>(key, this.#fills.take(key, owner), fetch);
     this.#flights.set(key, flight);
-    void this.#end(flight);
+    const end = this.#end(flight);
+    this.#ends.add(end);
+    void end.then(() => this.#ends.delete(end));
     return flight;
   }
 
@@ -73,6 +76,11 @@ export class SingleFlight<F, L> {
     if (flight.loaded !== undefined) await flight.loaded.catch(() => undefined);
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
     this.#fills.release(flight.token);
+  }
+
+  /** Resolves once every flight that is under way has ended. Never rejects. */
+  async landed(): Promise<void> {
+    await Promise.all(this.#ends);
   }
 
   get size(): number {

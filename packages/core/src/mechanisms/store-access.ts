@@ -22,7 +22,13 @@ interface Lookup {
 
 type Found = StoredRecord | "unchanged" | undefined;
 
-const mostKeysPerRead = 1_000;
+/** The reply to one of several independent commits, and the operation that it was sent under. */
+export interface CommitTogether {
+  readonly operation: OperationId;
+  readonly reply: CommitReply;
+}
+
+const mostKeysPerCall = 1_000;
 
 /** The store behind its guard: reads of one turn of the event loop in one round trip, replies to commits told apart. */
 export class StoreAccess {
@@ -30,13 +36,17 @@ export class StoreAccess {
   readonly guard: Guard;
   readonly #clock: Clock;
   readonly #reads: Batcher<Lookup, Found>;
+  readonly #commits: Batcher<Mutation, CommitTogether>;
+  readonly #newOperation: () => OperationId;
   #aheadMs = 0;
 
-  constructor(store: Store, guard: Guard, clock: Clock) {
+  constructor(store: Store, guard: Guard, clock: Clock, newOperation: () => OperationId) {
     this.store = store;
     this.guard = guard;
     this.#clock = clock;
-    this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerRead);
+    this.#newOperation = newOperation;
+    this.#commits = new Batcher((mutations) => this.#commitTogether(mutations), mostKeysPerCall);
+    this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerCall);
   }
 
   /** @param unless If the record still has this revision, resolves `"unchanged"`. */
@@ -71,6 +81,31 @@ export class StoreAccess {
       if (conflicts !== undefined) return { kind: "lost", conflicts };
       return { kind: sent && !refused ? "unknown" : "refused", error: error as WarpError };
     }
+  }
+
+  /**
+   * Commits one key, in one round trip with whatever else is committed so within this turn of the event loop. Those
+   * that lose a race are told so; the others are sent again without them.
+   */
+  commitWithOthers(mutation: Mutation): Promise<CommitTogether> {
+    return this.#commits.add(mutation);
+  }
+
+  async #commitTogether(mutations: readonly Mutation[]): Promise<readonly CommitTogether[]> {
+    const operation = this.#newOperation();
+    const reply = await this.commit(operation, mutations, { operation: "set" });
+    if (reply.kind === "landed") {
+      return mutations.map((_, index) => ({ operation, reply: { kind: "landed", records: [reply.records[index]] } }));
+    }
+    if (reply.kind !== "lost") return mutations.map(() => ({ operation, reply }));
+    const { conflicts } = reply;
+    const others = mutations.filter(({ key }) => !conflicts.has(key));
+    const retried = others.length === 0 || others.length === mutations.length ? [] : await this.#commitTogether(others);
+    const outcomes = new Map(others.map(({ key }, index) => [key, retried[index]]));
+    return mutations.map(({ key }) => {
+      const lost = { operation, reply: { kind: "lost" as const, conflicts: new Map([[key, conflicts.get(key)]]) } };
+      return outcomes.get(key) ?? lost;
+    });
   }
 
   /** The store's clock as last heard, in milliseconds since the epoch. */

@@ -80,6 +80,11 @@ export class BusSide implements Announcer {
     return this.#deaf;
   }
 
+  /** Whether the transport refused the last frame. */
+  get lags(): boolean {
+    return this.#outbox.isRetrying;
+  }
+
   /** News that no transport has taken yet. */
   get depth(): number {
     return this.#outbox.depth;

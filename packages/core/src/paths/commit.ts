@@ -1,10 +1,10 @@
 import { WarpError } from "../errors.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
-import type { StoreAccess } from "../mechanisms/store-access.ts";
+import type { CommitTogether, StoreAccess } from "../mechanisms/store-access.ts";
 import { type Mutation, rememberedOperations, type StoredRecord } from "../ports/store.ts";
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
-import type { Context } from "./context.ts";
+import { type Context, newOperation } from "./context.ts";
 import { dropLocal, dropShared } from "./tiers.ts";
 
 /** One call's way through the store. */
@@ -15,10 +15,16 @@ export interface CommitRun {
   sent: boolean;
   /** The caller has left: no new attempt is begun. */
   cancelled: boolean;
+  /** One of many independent commits, which share round trips. */
+  readonly together?: boolean;
 }
 
 export type Settled =
-  | { readonly kind: "landed"; readonly records: readonly (StoredRecord | undefined)[] }
+  | {
+      readonly kind: "landed";
+      readonly operation: OperationId;
+      readonly records: readonly (StoredRecord | undefined)[];
+    }
   | { readonly kind: "lost"; readonly conflicts: ReadonlyMap<string, StoredRecord | undefined> };
 
 type Verdict = "landed" | "lost" | "pending" | "unknown";
@@ -97,7 +103,7 @@ const settle = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
     await delay(context.clock, backoffMs(round, context.random, pauses));
     const records = await readBack(attempt);
     const verdict = records === undefined ? "unreadable" : overallVerdict(operation, mutations, records);
-    if (verdict === "landed" && records !== undefined) return { kind: "landed", records };
+    if (verdict === "landed" && records !== undefined) return { kind: "landed", operation, records };
     if (verdict === "lost" && records !== undefined)
       return { kind: "lost", conflicts: movedRecords(mutations, records) };
     if (verdict === "unknown") throw unknownError(attempt, cause);
@@ -107,7 +113,7 @@ const settle = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
     sentAt = context.clock.monotonic();
     context.meters.store.resent++;
     const reply = await store.commit(operation, mutations, { operation: run.operation });
-    if (reply.kind === "landed") return reply;
+    if (reply.kind === "landed") return { ...reply, operation };
   }
 };
 
@@ -127,25 +133,41 @@ const settleUnknown = async (attempt: Attempt, cause: WarpError): Promise<Settle
 const ownLanding = (operation: OperationId, conflicts: ReadonlyMap<string, StoredRecord | undefined>): boolean =>
   [...conflicts.values()].some((record) => record?.operations.includes(operation) === true);
 
+const send = async (
+  store: StoreAccess,
+  run: CommitRun,
+  operation: OperationId | undefined,
+  mutations: readonly Mutation[],
+  newOperation: () => OperationId,
+): Promise<CommitTogether> => {
+  const [only] = mutations;
+  if (run.together === true && store.store.atomicBatch && operation === undefined && only !== undefined) {
+    return await store.commitWithOthers(only);
+  }
+  const id = operation ?? newOperation();
+  return { operation: id, reply: await store.commit(id, mutations, { operation: run.operation }) };
+};
+
 /**
  * Sends one attempt and stays with it until it is known to have landed or not.
+ * @param named The operation id, where the caller gave one; else each attempt has a new one.
  * @throws {WarpError} What the store refused with; `OUTCOME_UNKNOWN` where it cannot be found out any more.
  */
 export const commitOnce = async (
   context: Context,
   store: StoreAccess,
   run: CommitRun,
-  operation: OperationId,
+  named: OperationId | undefined,
   mutations: readonly Mutation[],
 ): Promise<Settled> => {
-  const attempt: Attempt = { context, store, run, operation, mutations };
-  if (run.cancelled)
+  if (run.cancelled) {
     throw new WarpError("ABORTED", "the caller left before the commit was sent", { operation: run.operation });
+  }
   run.sent = true;
-  const reply = await store.commit(operation, mutations, { operation: run.operation });
-  if (reply.kind === "landed") return reply;
+  const { operation, reply } = await send(store, run, named, mutations, () => newOperation(context));
+  if (reply.kind === "landed") return { ...reply, operation };
   if (reply.kind === "unknown") {
-    const settled = await settleUnknown(attempt, reply.error);
+    const settled = await settleUnknown({ context, store, run, operation, mutations }, reply.error);
     if (settled.kind === "lost") run.sent = false;
     return settled;
   }
@@ -154,11 +176,8 @@ export const commitOnce = async (
     throw reply.error;
   }
   if (ownLanding(operation, reply.conflicts)) {
-    const records = await store.getMany(
-      mutations.map(({ key }) => key),
-      { operation: run.operation },
-    );
-    return { kind: "landed", records };
+    const keys = mutations.map(({ key }) => key);
+    return { kind: "landed", operation, records: await store.getMany(keys, { operation: run.operation }) };
   }
   run.sent = false;
   context.meters.store.conflicts++;

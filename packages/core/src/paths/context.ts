@@ -74,6 +74,16 @@ export interface Epochs {
 
 /** What paths need of write-behind. */
 export interface DirtyKeys {
+  /**
+   * Takes a write: into the local tier now, into the store later.
+   * @throws {WarpError} `OVERLOADED` if there is no room within `timeoutMs`; `INVALID_VALUE`.
+   */
+  set(
+    key: string,
+    registration: Registration,
+    value: unknown,
+    limits: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+  ): Promise<unknown>;
   /** Resolves once the store has everything this node holds for `key`. */
   flushKey(key: string): Promise<void>;
   /** As `flushKey`, for every key. */

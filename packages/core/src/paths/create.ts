@@ -4,7 +4,7 @@ import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { nextTimestamp } from "../values/timestamp.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
 import { commitOnce } from "./commit.ts";
-import { type Context, type Fetched, newOperation } from "./context.ts";
+import type { Context, Fetched } from "./context.ts";
 import { decodeFor } from "./tiers.ts";
 import { applyLocally, publishWrite } from "./write.ts";
 import { runWrite } from "./write-run.ts";
@@ -20,6 +20,8 @@ export interface Creation {
   readonly value: unknown;
   /** The codec's bytes of `value`. */
   readonly encoded: Uint8Array;
+  /** One of many, which share round trips. */
+  readonly together: boolean;
 }
 
 /**
@@ -27,27 +29,31 @@ export interface Creation {
  * @returns What the store holds afterwards: the value, or what somebody else put there first; `undefined` for nothing.
  */
 export const createConditionally = (context: Context, creation: Creation): Promise<unknown> => {
-  const { registration, key, token, operation, seen, value, encoded } = creation;
+  const { registration, key, token, operation, seen, value, encoded, together } = creation;
   const { policy } = registration;
   const store = context.store as StoreAccess;
-  return runWrite(context, { operation, keys: [key], signal: undefined, timeoutMs: undefined }, async (run) => {
-    const settled = await commitOnce(context, store, run, newOperation(context), [
-      {
-        kind: "put",
-        key,
-        expected: seen.revision,
-        value: encodeStored(encoded),
-        timestamp: nextTimestamp(context.clock.now(), context.settings.node, seen.record?.timestamp),
-        history: policy.history,
-        ttlMs: policy.storeTtlMs,
-      },
-    ]);
-    if (settled.kind === "lost") {
-      const record = settled.conflicts.get(key);
-      return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
-    }
-    applyLocally(context, registration, key, { token, value, revision: settled.records[0]?.revision });
-    await publishWrite(context, [key]);
-    return value;
-  });
+  return runWrite(
+    context,
+    { operation, keys: [key], signal: undefined, timeoutMs: undefined, together },
+    async (run) => {
+      const settled = await commitOnce(context, store, run, undefined, [
+        {
+          kind: "put",
+          key,
+          expected: seen.revision,
+          value: encodeStored(encoded),
+          timestamp: nextTimestamp(context.clock.now(), context.settings.node, seen.record?.timestamp),
+          history: policy.history,
+          ttlMs: policy.storeTtlMs,
+        },
+      ]);
+      if (settled.kind === "lost") {
+        const record = settled.conflicts.get(key);
+        return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
+      }
+      applyLocally(context, registration, key, { token, value, revision: settled.records[0]?.revision });
+      await publishWrite(context, [key]);
+      return value;
+    },
+  );
 };

@@ -25,6 +25,8 @@ export interface LoadRequest {
   readonly persist: "store" | "none";
   /** Run the loader whatever is there. */
   readonly forced: boolean;
+  /** One of many, which share round trips. */
+  readonly together: boolean;
   /** An earlier value, out of date. */
   readonly current: unknown;
 }
@@ -76,6 +78,7 @@ const keep = async (
       seen: fetched,
       value,
       encoded,
+      together: request.together,
     });
   }
   const negative = value === undefined;

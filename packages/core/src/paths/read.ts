@@ -6,7 +6,7 @@ import { type Entry, expiryOf, markVisited, TrackedEntry } from "../values/entry
 import { type Context, type Fetched, inBackground, registrationFor } from "./context.ts";
 import { fetchKey } from "./fetch.ts";
 import { type Loader, loadKey } from "./load.ts";
-import { isolateOut, localEntry, mayServeStale, standingOf } from "./tiers.ts";
+import { isolateOut, mayServeStale, standingOf } from "./tiers.ts";
 
 export interface ReadRequest {
   /** The public call, for errors. */
@@ -17,6 +17,8 @@ export interface ReadRequest {
   readonly forced: boolean;
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
+  /** One of many, which share round trips. */
+  readonly together?: boolean;
 }
 
 type ReadFlight = Flight<Fetched, unknown>;
@@ -50,9 +52,9 @@ const loadedBy = (
   request: ReadRequest,
   current: unknown,
 ): Promise<unknown> => {
-  const { loader, operation, persist, forced } = request;
+  const { loader, operation, persist, forced, together = false } = request;
   if (loader === undefined) return flight.fetched.then(({ value }) => value);
-  flight.loaded ??= loadKey(context, registration, flight, { loader, operation, persist, forced, current });
+  flight.loaded ??= loadKey(context, registration, flight, { loader, operation, persist, forced, together, current });
   return flight.loaded;
 };
 
@@ -111,7 +113,7 @@ const serveEntry = (
 
 /** The stale value that fail-safe allows, if nothing has overtaken it since the read began. */
 const staleValue = (context: Context, key: string, registration: Registration, entry: Entry | undefined): unknown => {
-  if (entry === undefined || localEntry(context, key) !== entry) return undefined;
+  if (entry === undefined || context.local?.get(key) !== entry) return undefined;
   return mayServeStale(entry, registration, context.clock.monotonic()) ? entry.value : undefined;
 };
 
@@ -186,7 +188,7 @@ export const readKey = async (context: Context, key: string, request: ReadReques
   registration.policy.strategy?.record(key);
   if (request.signal?.aborted === true) throw abortedError(request.signal, { key, operation: request.operation });
   if (context.dirty?.isPartial(key) === true) await context.dirty.flushKey(key);
-  const entry = localEntry(context, key);
+  const entry = context.local?.get(key);
   if (entry !== undefined && !request.forced) {
     const served = serveEntry(context, key, registration, entry, request);
     if (served !== notServed) return isolateOut(context, served);

@@ -1,8 +1,8 @@
-import { WarpError } from "../errors.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import {
   BareEntry,
+  dirtyGeneration,
   type Entry,
   expiryOf,
   isDirty,
@@ -30,21 +30,6 @@ export const mayServeStale = (entry: Entry, registration: Registration, now: num
   if (entry.value === undefined || registration.graceMs === 0 || entry.registration !== registration) return false;
   if (now >= uselessFrom(entry)) return false;
   return registration.policy.graceForSuspects || trueGeneration(entry) >= registration.generation;
-};
-
-const localFailure = (error: unknown, operation: string, key: string): WarpError =>
-  WarpError.is(error)
-    ? error
-    : new WarpError("UNAVAILABLE", "the local cache failed", { port: "local-cache", operation, key, cause: error });
-
-/** The entry of the local tier, whatever its standing. */
-export const localEntry = (context: Context, key: string): Entry | undefined => {
-  try {
-    return context.local?.get(key);
-  } catch (error) {
-    tolerateCacheError(context, localFailure(error, "get", key), "get", "local-cache");
-    return undefined;
-  }
 };
 
 const deepFreeze = (value: unknown): void => {
@@ -121,34 +106,37 @@ const entryOf = (context: Context, { registration, token, value, life, revision 
  */
 export const fillLocal = (context: Context, fill: Fill): boolean => {
   const { key, registration, token } = fill;
-  if (!context.fills.isValid(token) || registration.ended) {
+  // A node that bypasses its local tier, or a registration that ended, has a generation that no entry may have.
+  if (!context.fills.isValid(token) || token.generation >= dirtyGeneration || registration.ended) {
     registration.meters.fillsRefused++;
     return false;
   }
   if (fill.life.ttlMs <= fill.life.ageMs || context.local === undefined) return true;
-  try {
-    const standing = context.local.get(key);
-    if (standing !== undefined && isDirty(standing)) return false;
-    context.local.set(key, entryOf(context, fill));
-  } catch (error) {
-    tolerateCacheError(context, localFailure(error, "set", key), "set", "local-cache");
-  }
+  const standing = context.local.get(key);
+  if (standing !== undefined && isDirty(standing)) return false;
+  context.local.set(key, entryOf(context, fill));
   return true;
+};
+
+const noteGap = (context: Context, key: string): void => {
+  const registration = context.versions === undefined ? undefined : context.resolve(key);
+  if (registration !== undefined) context.versions?.gap(key, registration, context.clock.now());
 };
 
 /** Drops `key` from the local tier and voids the loads under way. A dirty entry stays: it is flushed, then dropped. */
 export const dropLocal = (context: Context, key: string): void => {
   context.fills.void(key);
-  try {
-    const entry = context.local?.get(key);
-    if (entry === undefined) return;
-    if (isDirty(entry)) {
-      const flushed = context.dirty?.flushKey(key).then(() => dropLocal(context, key));
-      if (flushed !== undefined) inBackground(context, "flush", key, flushed);
-    } else context.local?.delete(key);
-  } catch (error) {
-    tolerateCacheError(context, localFailure(error, "delete", key), "delete", "local-cache");
-  }
+  noteGap(context, key);
+  const entry = context.local?.get(key);
+  if (entry === undefined) return;
+  if (isDirty(entry) && context.dirty !== undefined) {
+    inBackground(
+      context,
+      "flush",
+      key,
+      context.dirty.flushKey(key).then(() => dropLocal(context, key)),
+    );
+  } else context.local?.delete(key);
 };
 
 /** Puts a value into the shared tier behind the caller's back, where the slot still has the token read before the load. */

@@ -7,7 +7,7 @@ import { delay } from "../values/clock.ts";
 import { dirtyGeneration, type Entry, isDirty, slowGeneration, TrackedEntry } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, DirtyKeys } from "./context.ts";
-import { localEntry, standingOf } from "./tiers.ts";
+import { standingOf } from "./tiers.ts";
 import { publishWrite } from "./write.ts";
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
 import { knownFrom, mergeValues, putMutation } from "./write-values.ts";
@@ -55,16 +55,11 @@ export class WriteBehind implements DirtyKeys {
     return this.#dirty.size > 0 && this.#dirty.get(key)?.partial === true;
   }
 
-  /**
-   * Takes a write: into the local tier now, into the store later.
-   * @throws {WarpError} `OVERLOADED` if there is no room within `timeoutMs`; `INVALID_VALUE`.
-   */
   async set(
     key: string,
     registration: Registration,
     value: unknown,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
   ): Promise<unknown> {
     if (this.#waiting >= this.#context.settings.maxDirty) await this.#room(key, timeoutMs, signal);
     const result = this.#show(key, registration, value);
@@ -100,7 +95,7 @@ export class WriteBehind implements DirtyKeys {
   /** The new local value, and the entry that shows it. */
   #show(key: string, registration: Registration, value: unknown): unknown {
     const { fills, local, clock } = this.#context;
-    const entry = localEntry(this.#context, key);
+    const entry = this.#context.local?.get(key);
     const waiting = this.#dirty.get(key);
     const current = entry !== undefined && this.#isKnown(entry, registration) ? entry : undefined;
     const result = mergeValues(registration, key, current?.value, value);

@@ -2,19 +2,20 @@ import type { Registration } from "../mechanisms/registration.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { decodeSharedEntry, encodeSharedEntry } from "../wire/shared-entry.ts";
 import { type Context, tolerateCacheError } from "./context.ts";
-import { decodeFor, dropLocal, dropShared, fillLocal, isolateOut, localEntry, newLife, standingOf } from "./tiers.ts";
+import { decodeFor, dropLocal, dropShared, fillLocal, isolateOut, newLife, standingOf } from "./tiers.ts";
 import { runWrite } from "./write-run.ts";
 import { mergeValues, type WriteRequest, writeCall } from "./write-values.ts";
 
-const localValue = (context: Context, registration: Registration, key: string): unknown => {
-  const entry = localEntry(context, key);
+/** The value that the local tier may serve now. */
+export const currentLocalValue = (context: Context, registration: Registration, key: string): unknown => {
+  const entry = context.local?.get(key);
   if (entry === undefined) return undefined;
   const standing = standingOf(entry, registration, context.clock.monotonic());
   return standing === "fresh" || standing === "eager" ? entry.value : undefined;
 };
 
 /** Replaces what the local tier holds, in one synchronous step. */
-const putLocally = (context: Context, registration: Registration, key: string, value: unknown): void => {
+export const putLocally = (context: Context, registration: Registration, key: string, value: unknown): void => {
   context.fills.void(key);
   const token = context.fills.take(key, registration);
   fillLocal(context, {
@@ -75,7 +76,7 @@ export const setWithoutStore = (
   request: WriteRequest,
 ): unknown => {
   if (context.shared === undefined) {
-    const merged = mergeValues(registration, key, localValue(context, registration, key), value);
+    const merged = mergeValues(registration, key, currentLocalValue(context, registration, key), value);
     putLocally(context, registration, key, merged);
     if (registration.isDistributed) context.bus?.announce([key], true);
     return isolateOut(context, merged);
@@ -83,7 +84,7 @@ export const setWithoutStore = (
   return runWrite(context, writeCall(registration, [key], request), async () => {
     const reads = registration.policy.merge?.readsCurrent === true;
     const current = reads
-      ? (localValue(context, registration, key) ?? (await sharedValue(context, registration, key)))
+      ? (currentLocalValue(context, registration, key) ?? (await sharedValue(context, registration, key)))
       : undefined;
     const merged = mergeValues(registration, key, current, value);
     const encoded = encodeValue(registration.policy.codec, merged, key);
@@ -100,7 +101,7 @@ export const deleteWithoutStore = async (
   registration: Registration,
   key: string,
 ): Promise<boolean> => {
-  const existed = localValue(context, registration, key) ?? (await sharedValue(context, registration, key));
+  const existed = currentLocalValue(context, registration, key) ?? (await sharedValue(context, registration, key));
   dropLocal(context, key);
   context.versions?.add(key, undefined, registration, registration.generation, context.clock.now());
   const gone = await dropShared(context, [key]);

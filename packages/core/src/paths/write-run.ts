@@ -6,7 +6,7 @@ import type { Mutation, StoredRecord } from "../ports/store.ts";
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
-import { type Context, newOperation } from "./context.ts";
+import type { Context } from "./context.ts";
 
 export interface WriteCall {
   /** The public call, for errors. */
@@ -16,6 +16,8 @@ export interface WriteCall {
   readonly signal: AbortSignal | undefined;
   /** Default: twice the store's deadline and one of the cache's. */
   readonly timeoutMs: number | undefined;
+  /** One of many independent writes, which share round trips. */
+  readonly together?: boolean;
 }
 
 const unknownOutcome = (details: WarpErrorDetails, cause: unknown): WarpError =>
@@ -38,7 +40,7 @@ export const runWrite = async <T>(
   const { storeDeadlineMs, cacheDeadlineMs } = context.settings;
   const details = { operation, key: keys.length === 1 ? keys[0] : undefined };
   if (signal?.aborted === true) throw abortedError(signal, details);
-  const run: CommitRun = { operation, sent: false, cancelled: false };
+  const run: CommitRun = { operation, sent: false, cancelled: false, together: call.together === true };
   let release: () => void = () => undefined;
   const job = (async () => {
     release = await context.locks.lockAll(keys);
@@ -115,9 +117,8 @@ export const commitLoop = async <T>(
 ): Promise<Landed<T>> => {
   for (let attempt = 0; ; attempt++) {
     const { mutations, result } = plan();
-    const id = operation ?? newOperation(context);
-    const settled = await commitOnce(context, store, run, id, mutations);
-    if (settled.kind === "landed") return { result, records: settled.records, operation: id };
+    const settled = await commitOnce(context, store, run, operation, mutations);
+    if (settled.kind === "landed") return { result, records: settled.records, operation: settled.operation };
     learn(settled.conflicts);
     // Losing once is the price of guessing instead of reading first.
     if (attempt > 0) await delay(context.clock, backoffMs(attempt - 1, context.random, pauses));

@@ -1,12 +1,12 @@
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { DeleteMutation, PutMutation, StoredRecord } from "../ports/store.ts";
-import type { OperationId, Revision } from "../values/entry.ts";
+import { isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { nextTimestamp } from "../values/timestamp.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
 import type { Context } from "./context.ts";
-import { decodeFor, localEntry } from "./tiers.ts";
+import { decodeFor, standingOf } from "./tiers.ts";
 import type { Known, WriteCall } from "./write-run.ts";
 
 export interface WriteRequest {
@@ -15,6 +15,8 @@ export interface WriteRequest {
   readonly timeoutMs: number | undefined;
   /** Names the operation, so that a repeated call is recognised. */
   readonly op: OperationId | undefined;
+  /** One of many independent writes, which share round trips. */
+  readonly together?: boolean;
 }
 
 export const writeCall = (registration: Registration, keys: readonly string[], request: WriteRequest): WriteCall => ({
@@ -22,12 +24,18 @@ export const writeCall = (registration: Registration, keys: readonly string[], r
   keys,
   signal: request.signal,
   timeoutMs: request.timeoutMs ?? registration.policy.hardTimeoutMs,
+  together: request.together === true,
 });
 
 /** What the local tier knows of a key: good enough to guess what the store holds. */
-export const guess = (context: Context, key: string): Known => {
-  const entry = localEntry(context, key);
-  return entry?.revision === undefined
+export const guess = (context: Context, key: string, registration: Registration): Known => {
+  const entry = context.local?.get(key);
+  if (entry === undefined || entry.registration !== registration || isDirty(entry))
+    return { revision: undefined, value: undefined };
+  // Without a store there are no revisions, and the entry is what counts while it is fresh.
+  if (context.store === undefined && standingOf(entry, registration, context.clock.monotonic()) === "suspect")
+    return { revision: undefined, value: undefined };
+  return context.store !== undefined && entry.revision === undefined
     ? { revision: undefined, value: undefined }
     : { revision: entry.revision, value: entry.value };
 };

@@ -6,8 +6,8 @@ import { isDirty, type Revision } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { dropEverywhere } from "./commit.ts";
 import type { Context } from "./context.ts";
-import { dropShared, fillLocal, isolateOut, localEntry, newLife } from "./tiers.ts";
-import { setWithoutStore } from "./write-local.ts";
+import { dropShared, fillLocal, isolateOut, newLife } from "./tiers.ts";
+import { deleteWithoutStore, setWithoutStore } from "./write-local.ts";
 import { commitLoop, runWrite } from "./write-run.ts";
 import {
   deleteMutation,
@@ -37,7 +37,7 @@ export const applyLocally = (
   { token, value, revision }: Written,
 ): void => {
   const stood = context.fills.claim(token);
-  const entry = localEntry(context, key);
+  const entry = context.local?.get(key);
   if (entry !== undefined && !isDirty(entry)) context.local?.delete(key);
   if (!stood || value === undefined || revision === undefined) return;
   fillLocal(context, {
@@ -66,7 +66,7 @@ const setInStore = (
   runWrite(context, writeCall(registration, [key], request), async (run) => {
     const token = context.fills.take(key, registration);
     try {
-      let known = guess(context, key);
+      let known = guess(context, key, registration);
       if (request.op !== undefined) {
         const record = (await store.get(key)) as StoredRecord | undefined;
         known = knownFrom(registration, key, record);
@@ -106,13 +106,20 @@ export const setKey = async (
 ): Promise<unknown> => {
   registration.meters.writes++;
   if (context.store === undefined) return await setWithoutStore(context, registration, key, value, request);
+  if (context.dirty !== undefined && !registration.isDistributed) {
+    const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs ?? context.settings.storeDeadlineMs;
+    return isolateOut(
+      context,
+      await context.dirty.set(key, registration, value, { timeoutMs, signal: request.signal }),
+    );
+  }
   // Before anything has changed; with a merge the result is checked again.
   encodeValue(registration.policy.codec, value, key);
   return isolateOut(context, await setInStore(context, context.store, registration, key, value, request));
 };
 
 /** Leaves a tombstone, also where there was nothing: a creation under way must not come after it. */
-export const deleteInStore = (
+const deleteInStore = (
   context: Context,
   store: StoreAccess,
   registration: Registration,
@@ -122,7 +129,7 @@ export const deleteInStore = (
   runWrite(context, writeCall(registration, [key], request), async (run) => {
     const token = context.fills.take(key, registration);
     try {
-      let known = guess(context, key);
+      let known = guess(context, key, registration);
       const landed = await commitLoop(context, {
         run,
         store,
@@ -143,6 +150,19 @@ export const deleteInStore = (
     }
   });
 
+/** Removes a key from the store, then from every tier of every node. @returns Whether there was a value. */
+export const deleteKey = async (
+  context: Context,
+  registration: Registration,
+  key: string,
+  request: WriteRequest,
+): Promise<boolean> => {
+  registration.meters.deletes++;
+  if (context.store === undefined) return await deleteWithoutStore(context, registration, key);
+  await context.dirty?.flushKey(key);
+  return await deleteInStore(context, context.store, registration, key, request);
+};
+
 /** Drops `keys` from every tier of every node; the store keeps them. */
 export const invalidateKeys = async (
   context: Context,
@@ -151,7 +171,6 @@ export const invalidateKeys = async (
 ): Promise<void> => {
   registration.meters.invalidations += keys.length;
   if (context.dirty !== undefined) for (const key of keys) await context.dirty.flushKey(key);
-  for (const key of keys) context.versions?.gap(key, registration, context.clock.now());
   await dropEverywhere(context, keys);
 };
 

@@ -63,3 +63,11 @@ export const comparePatterns = (a: string, b: string): number => {
   if (isExact(a) !== isExact(b)) return isExact(a) ? -1 : 1;
   return literalPrefix(b).length - literalPrefix(a).length || b.length - a.length || (a < b ? -1 : 1);
 };
+
+/** Whether some key may match both. Says yes where it is not sure. */
+export const overlaps = (a: string, b: string): boolean => {
+  if (isExact(a)) return matches(b, a);
+  if (isExact(b)) return matches(a, b);
+  const [prefixA, prefixB] = [literalPrefix(a), literalPrefix(b)];
+  return prefixA.startsWith(prefixB) || prefixB.startsWith(prefixA);
+};

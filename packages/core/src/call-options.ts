@@ -1,0 +1,111 @@
+import { WarpError } from "./errors.ts";
+import { oneOf, requireKnownFields } from "./options.ts";
+import type { ReadRequest } from "./paths/read.ts";
+import type { WriteRequest } from "./paths/write-values.ts";
+import { type Duration, describeValue, durationMs } from "./values/duration.ts";
+import type { OperationId } from "./values/entry.ts";
+
+/** What every call that can wait takes. */
+export interface CallLimits {
+  /** Gives up waiting: `ABORTED`, or `OUTCOME_UNKNOWN` once a commit is under way. */
+  readonly signal?: AbortSignal;
+  /** The longest that the call may take; then `DEADLINE_EXCEEDED`, or `OUTCOME_UNKNOWN`. Default: the registration's. */
+  readonly hardTimeout?: Duration;
+}
+
+export interface ReadOptions extends CallLimits {
+  /** Whatever the caches hold, ask the store; with a loader, run it. Default false. */
+  readonly refresh?: boolean;
+}
+
+export interface LoadOptions extends ReadOptions {
+  /** `"none"`: what the loader makes goes into the caches only. Default `"store"`. */
+  readonly persist?: "store" | "none";
+}
+
+export interface SetOptions extends CallLimits {
+  /**
+   * An operation id (`newOperationId()`), so that the call can be repeated after `OUTCOME_UNKNOWN` without taking effect
+   * twice, as long as fewer than 16 other operations on the key came between. Costs one read of the store.
+   */
+  readonly op?: OperationId;
+}
+
+const requireObject = (options: unknown): void => {
+  if (typeof options === "object" && options !== null) return;
+  throw new WarpError("INVALID_ARGUMENT", `options must be an object; got ${describeValue(options)}`);
+};
+
+const requireSignal = (signal: unknown): void => {
+  if (signal === undefined || (typeof signal === "object" && signal !== null && "aborted" in signal)) return;
+  throw new WarpError("INVALID_ARGUMENT", `signal must be an AbortSignal; got ${describeValue(signal)}`);
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const limitsOf = (options: CallLimits): { signal: AbortSignal | undefined; timeoutMs: number | undefined } => {
+  requireSignal(options.signal);
+  const timeoutMs =
+    options.hardTimeout === undefined ? undefined : durationMs("hardTimeout", options.hardTimeout, { leastMs: 1 });
+  return { signal: options.signal, timeoutMs };
+};
+
+const plainReads = new Map<string, ReadRequest>();
+
+/** One object for all calls without options: most calls. */
+const plainRead = (operation: string): ReadRequest => {
+  let request = plainReads.get(operation);
+  if (request === undefined) {
+    request = Object.freeze({
+      operation,
+      loader: undefined,
+      persist: "store",
+      forced: false,
+      signal: undefined,
+      timeoutMs: undefined,
+    });
+    plainReads.set(operation, request);
+  }
+  return request;
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const readRequest = (operation: string, options: LoadOptions | undefined): ReadRequest => {
+  if (options === undefined) return plainRead(operation);
+  requireObject(options);
+  requireKnownFields(operation, options, ["signal", "hardTimeout", "refresh", "persist"]);
+  const persist = oneOf("persist", options.persist, ["store", "none"], "store");
+  return { operation, loader: undefined, persist, forced: options.refresh === true, ...limitsOf(options) };
+};
+
+const plainWrites = new Map<string, WriteRequest>();
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const writeRequest = (operation: string, options: SetOptions | undefined): WriteRequest => {
+  if (options === undefined) {
+    const request =
+      plainWrites.get(operation) ??
+      Object.freeze({ operation, signal: undefined, timeoutMs: undefined, op: undefined });
+    plainWrites.set(operation, request);
+    return request;
+  }
+  requireObject(options);
+  requireKnownFields(operation, options, ["signal", "hardTimeout", "op"]);
+  const { op } = options;
+  if (op !== undefined && (typeof op !== "string" || !/^[\w-]{22}$/.test(op))) {
+    throw new WarpError(
+      "INVALID_ARGUMENT",
+      `op must be an operation id, 22 characters of base64url; got ${describeValue(op)}`,
+    );
+  }
+  return { operation, op, ...limitsOf(options) };
+};
+
+/** Milliseconds since the epoch. @throws {WarpError} `INVALID_ARGUMENT`. */
+export const instantOf = (field: string, value: unknown): number => {
+  const ms = Object.prototype.toString.call(value) === "[object Date]" ? (value as Date).getTime() : value;
+  if (typeof ms === "number" && Number.isFinite(ms)) return ms;
+  throw new WarpError(
+    "INVALID_ARGUMENT",
+    `${field} must be a Date or milliseconds since the epoch; got ${describeValue(value)}`,
+  );
+};

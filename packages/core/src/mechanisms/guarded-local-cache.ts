@@ -1,0 +1,55 @@
+import { WarpError } from "../errors.ts";
+import type { LocalCache, LocalCacheStats } from "../ports/local-cache.ts";
+import type { Entry } from "../values/entry.ts";
+
+/** Whoever is told of a failure may throw it on; if not, the failing call counts as a miss or as done. */
+export type OnLocalFailure = (error: WarpError) => void;
+
+/** A local cache that Warp did not write: its failures are reported, and do not escape unless the listener throws. */
+export class GuardedLocalCache implements LocalCache {
+  readonly portVersion = 1;
+  readonly isolate: LocalCache["isolate"];
+  readonly #cache: LocalCache;
+  readonly #onFailure: OnLocalFailure;
+
+  constructor(cache: LocalCache, onFailure: OnLocalFailure) {
+    this.#cache = cache;
+    this.#onFailure = onFailure;
+    this.isolate = cache.isolate;
+  }
+
+  get stats(): LocalCacheStats {
+    return this.#cache.stats;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#guarded("get", key, () => this.#cache.get(key), undefined);
+  }
+
+  set(key: string, entry: Entry): void {
+    this.#guarded("set", key, () => this.#cache.set(key, entry), undefined);
+  }
+
+  delete(key: string): boolean {
+    return this.#guarded("delete", key, () => this.#cache.delete(key), false);
+  }
+
+  entries(): IterableIterator<[string, Entry]> {
+    return this.#guarded("entries", undefined, () => this.#cache.entries(), [].values());
+  }
+
+  clear(): void {
+    this.#guarded("clear", undefined, () => this.#cache.clear(), undefined);
+  }
+
+  #guarded<T>(operation: string, key: string | undefined, run: () => T, fallback: T): T {
+    try {
+      return run();
+    } catch (cause) {
+      this.#onFailure(
+        new WarpError("UNAVAILABLE", "the local cache failed", { port: "local-cache", operation, key, cause }),
+      );
+      return fallback;
+    }
+  }
+}

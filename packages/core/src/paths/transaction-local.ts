@@ -1,0 +1,45 @@
+import { isDeepStrictEqual } from "node:util";
+import { WarpError } from "../errors.ts";
+import { encodeValue } from "../wire/encode-value.ts";
+import type { Context } from "./context.ts";
+import { dropLocal, dropShared } from "./tiers.ts";
+import { resultsOf, type Work } from "./transaction-steps.ts";
+import { currentLocalValue, putLocally } from "./write-local.ts";
+
+/**
+ * A transaction where the local tier is all there is: one synchronous step, so nobody sees half of it. The shared tier
+ * and the other nodes forget the keys.
+ */
+export const commitTransactionLocally = async (context: Context, works: ReadonlyMap<string, Work>): Promise<void> => {
+  const currentOf = (key: string): unknown => {
+    const work = works.get(key);
+    return work === undefined ? undefined : currentLocalValue(context, work.registration, key);
+  };
+  const changed = [...works]
+    .filter(([key, { read }]) => read !== undefined && !isDeepStrictEqual(read.value, currentOf(key)))
+    .map(([key]) => key);
+  if (changed.length > 0) {
+    throw new WarpError("CONFLICT", "changed since they were read", {
+      keys: changed,
+      key: changed[0],
+      operation: "commit",
+    });
+  }
+  const results = resultsOf(works, currentOf);
+  if (context.shared !== undefined) {
+    for (const [key, value] of results)
+      if (value !== undefined) encodeValue((works.get(key) as Work).registration.policy.codec, value, key);
+  }
+  for (const [key, value] of results) {
+    const { registration } = works.get(key) as Work;
+    dropLocal(context, key);
+    if (value === undefined)
+      context.versions?.add(key, undefined, registration, registration.generation, context.clock.now());
+    else putLocally(context, registration, key, value);
+  }
+  const keys = [...results.keys()];
+  if (keys.length === 0) return;
+  const gone = await dropShared(context, keys);
+  const announced = keys.filter((key) => works.get(key)?.registration.isDistributed === true);
+  if (announced.length > 0) context.bus?.announce(announced, gone);
+};

@@ -1,0 +1,196 @@
+import { WarpError } from "../errors.ts";
+import type { FillToken } from "../mechanisms/fill-guard.ts";
+import type { Registration } from "../mechanisms/registration.ts";
+import type { StoreAccess } from "../mechanisms/store-access.ts";
+import type { Mutation, StoredRecord } from "../ports/store.ts";
+import { decodeValue, encodeValue } from "../wire/encode-value.ts";
+import { type Context, registrationFor } from "./context.ts";
+import { commitTransactionLocally } from "./transaction-local.ts";
+import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
+import { applyLocally, publishWrite } from "./write.ts";
+import { commitLoop, type Known, runWrite } from "./write-run.ts";
+import { deleteMutation, guess, knownFrom, putMutation } from "./write-values.ts";
+
+export interface CommitOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+const compares = ({ kind }: Step): boolean => kind === "compare-and-swap";
+
+const conflict = (keys: readonly string[]): WarpError =>
+  new WarpError("CONFLICT", `changed since they were read: ${keys.map((key) => `"${key}"`).join(", ")}`, {
+    keys,
+    key: keys[0],
+    operation: "commit",
+  });
+
+/**
+ * Several keys, all or nothing (at the store). `get` sees what the transaction itself has written; what it read must
+ * still hold when it commits. Made by `warp.txn()`; used once.
+ */
+export class Transaction {
+  readonly #context: Context;
+  readonly #works: Map<string, Work> = new Map();
+  #ended = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** @returns The value as of this transaction, `undefined` if the key does not exist. */
+  async get(key: string): Promise<unknown> {
+    const work = this.#workOn(key);
+    await this.#context.dirty?.flushKey(key);
+    work.read ??= await this.#read(key, work.registration);
+    return applySteps(work.registration, key, work.read.value, work.steps);
+  }
+
+  set(key: string, value: unknown): void {
+    const { registration, steps } = this.#workOn(key);
+    steps.push({ kind: "set", value: this.#checked(registration, key, value) });
+  }
+
+  delete(key: string): void {
+    this.#workOn(key).steps.push({ kind: "delete" });
+  }
+
+  compareAndSwap(key: string, expected: unknown, next: unknown): void {
+    const { registration, steps } = this.#workOn(key);
+    // Compared with what comes out of the store, so it takes the same way.
+    const seen =
+      expected === undefined
+        ? undefined
+        : decodeValue(registration.policy.codec, encodeValue(registration.policy.codec, expected, key), key);
+    steps.push({
+      kind: "compare-and-swap",
+      expected: seen,
+      next: next === undefined ? undefined : this.#checked(registration, key, next),
+    });
+  }
+
+  rollback(): void {
+    this.#ended = true;
+    this.#works.clear();
+  }
+
+  async commit(options: CommitOptions): Promise<void> {
+    this.#requireLive("commit");
+    this.#ended = true;
+    if (this.#works.size === 0) return;
+    const { store, dirty } = this.#context;
+    if (store === undefined) return commitTransactionLocally(this.#context, this.#works);
+    if (this.#works.size > 1 && !store.store.atomicBatch) {
+      throw new WarpError("UNSUPPORTED", "this store cannot commit more than one key at once", {
+        operation: "commit",
+        port: "store",
+      });
+    }
+    for (const key of this.#works.keys()) await dirty?.flushKey(key);
+    await this.#commitToStore(store, options);
+  }
+
+  #requireLive(operation: string): void {
+    if (this.#ended) throw new WarpError("CLOSED", "this transaction was committed or rolled back", { operation });
+  }
+
+  #workOn(key: string): Work {
+    this.#requireLive("txn");
+    const registration = registrationFor(this.#context, key, "txn");
+    const known = this.#works.get(key);
+    if (known !== undefined) return known;
+    const work: Work = { registration, steps: [], read: undefined };
+    this.#works.set(key, work);
+    return work;
+  }
+
+  #checked(registration: Registration, key: string, value: unknown): unknown {
+    if (this.#context.store !== undefined || value === undefined) encodeValue(registration.policy.codec, value, key);
+    return value;
+  }
+
+  async #read(key: string, registration: Registration): Promise<Known> {
+    const { store } = this.#context;
+    if (store === undefined) return guess(this.#context, key, registration);
+    return knownFrom(registration, key, (await store.get(key)) as StoredRecord | undefined);
+  }
+
+  async #commitToStore(store: StoreAccess, { signal, timeoutMs }: CommitOptions): Promise<void> {
+    const context = this.#context;
+    const written = [...this.#works].filter(([, { steps }]) => steps.length > 0).map(([key]) => key);
+    const tokens = new Map<string, FillToken>();
+    await runWrite(context, { operation: "commit", keys: written, signal, timeoutMs }, async (run) => {
+      const known = await this.#known(store);
+      for (const key of written) tokens.set(key, context.fills.take(key, (this.#works.get(key) as Work).registration));
+      try {
+        const landed = await commitLoop(context, {
+          run,
+          store,
+          operation: undefined,
+          plan: () => this.#plan(known),
+          learn: (conflicts) => this.#learn(known, conflicts),
+        });
+        if (written.length === 0) return;
+        landed.result.mutations.forEach(({ key }, index) => {
+          const token = tokens.get(key);
+          const revision = landed.records[index]?.revision === landed.operation ? landed.operation : undefined;
+          if (token !== undefined)
+            applyLocally(context, (this.#works.get(key) as Work).registration, key, {
+              token,
+              value: landed.result.values.get(key),
+              revision,
+            });
+        });
+        await publishWrite(context, written);
+      } finally {
+        for (const token of tokens.values()) context.fills.release(token);
+      }
+    });
+  }
+
+  /** What each key holds, to begin with: seen, asked for where the outcome hangs on it, else guessed. */
+  async #known(store: StoreAccess): Promise<Map<string, Known>> {
+    const known = new Map<string, Known>();
+    const asked: string[] = [];
+    for (const [key, { read, steps, registration }] of this.#works) {
+      if (read !== undefined) known.set(key, read);
+      else if (steps.some(compares)) asked.push(key);
+      else known.set(key, guess(this.#context, key, registration));
+    }
+    if (asked.length === 0) return known;
+    const records = await store.getMany(asked, { operation: "commit" });
+    asked.forEach((key, index) => {
+      known.set(key, knownFrom((this.#works.get(key) as Work).registration, key, records[index]));
+    });
+    return known;
+  }
+
+  #plan(known: ReadonlyMap<string, Known>): {
+    mutations: readonly Mutation[];
+    result: { mutations: readonly Mutation[]; values: ReadonlyMap<string, unknown> };
+  } {
+    const values = resultsOf(this.#works, (key) => known.get(key)?.value);
+    const mutations = [...this.#works].map(([key, { registration, steps }]): Mutation => {
+      const expected = known.get(key)?.revision;
+      if (steps.length === 0) return { kind: "check", key, expected };
+      const value = values.get(key);
+      return value === undefined
+        ? deleteMutation(this.#context, registration, key, expected)
+        : putMutation(this.#context, registration, key, expected, value);
+    });
+    return { mutations, result: { mutations, values } };
+  }
+
+  #learn(known: Map<string, Known>, conflicts: ReadonlyMap<string, StoredRecord | undefined>): void {
+    const overtaken = [...conflicts.keys()].filter((key) => {
+      const record = conflicts.get(key);
+      const read = this.#works.get(key)?.read;
+      return read !== undefined && read.revision !== record?.revision;
+    });
+    if (overtaken.length > 0) throw conflict(overtaken);
+    for (const [key, record] of conflicts) {
+      const work = this.#works.get(key);
+      if (work !== undefined) known.set(key, knownFrom(work.registration, key, record));
+    }
+  }
+}

@@ -1,0 +1,298 @@
+import {
+  type CallLimits,
+  instantOf,
+  type LoadOptions,
+  type ReadOptions,
+  readRequest,
+  type SetOptions,
+  writeRequest,
+} from "./call-options.ts";
+import type { WarpError } from "./errors.ts";
+import { type Inspection, inspectKey } from "./inspect.ts";
+import type { CoarseClock } from "./mechanisms/coarse-clock.ts";
+import { type Hits, Node } from "./node.ts";
+import type { WarpOptions } from "./options.ts";
+import { type Context, registrationFor, requireOpen } from "./paths/context.ts";
+import { valueAt } from "./paths/history.ts";
+import type { Loader } from "./paths/load.ts";
+import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
+import { peekKey } from "./paths/peek.ts";
+import { type ReadRequest, readKey, requireFound } from "./paths/read.ts";
+import { Transaction } from "./paths/transaction.ts";
+import { type WarmupOptions, type WarmupProgress, warmupAll } from "./paths/warmup.ts";
+import { clearAll, deleteKey, invalidateKeys, setKey } from "./paths/write.ts";
+import type { DynamicTtlOptions, RegisterOptions } from "./register-options.ts";
+import type { NodeStatus } from "./status.ts";
+import { type KeyOf, runTransaction, type TransactionOptions, TypedTransaction } from "./typed-transaction.ts";
+import type { Duration } from "./values/duration.ts";
+import type { Entry } from "./values/entry.ts";
+
+/**
+ * One node: the caches, the store and the bus of this process behind one object that keeps them consistent with every
+ * other node's. `Keys` types the keys: `Warp<{ config: Config; [key: `user:${string}`]: User }>`.
+ */
+export class Warp<Keys extends object = Record<string, unknown>> implements AsyncDisposable {
+  readonly #entries: Hits;
+  readonly #clock: CoarseClock;
+  readonly #context: Context;
+  readonly #node: Node;
+
+  /**
+   * Does no I/O that a caller waits for; `ready` says when the bus is live.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for a port of another version.
+   */
+  constructor(options: WarpOptions = {}) {
+    this.#node = new Node(options);
+    this.#context = this.#node.context;
+    this.#entries = this.#node.entries;
+    this.#clock = this.#context.now;
+  }
+
+  /** Resolves once this node hears the bus; at once without one. */
+  ready(): Promise<void> {
+    return this.#node.ready();
+  }
+
+  /**
+   * Says how the keys of a pattern are kept. Required before any call on them.
+   * @returns `false` if that pattern is registered already.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` naming what the mode lacks.
+   */
+  register<K extends KeyOf<Keys>>(pattern: string, options: RegisterOptions<Keys[K]>): boolean {
+    return this.#node.registerFixed(pattern, options as RegisterOptions);
+  }
+
+  /** As `register`, with lives that a strategy decides entry by entry. */
+  registerDynamicTtl<K extends KeyOf<Keys>>(pattern: string, options: DynamicTtlOptions<Keys[K]>): boolean {
+    return this.#node.registerDynamic(pattern, options as DynamicTtlOptions);
+  }
+
+  /** How many nodes, the writer among them, must acknowledge a strong write. @returns `false` if the pattern is unknown. */
+  setQuorum(pattern: string, nodes: number): boolean {
+    return this.#node.setQuorum(pattern, nodes);
+  }
+
+  /** Ends a registration: what waits for the store is flushed, its entries are dropped. @returns `false` if unknown. */
+  unregister(pattern: string): Promise<boolean> {
+    return this.#node.unregister(pattern);
+  }
+
+  /**
+   * Reads `key` from the nearest tier that holds a live copy, else from the store. A hit on the local tier costs a map
+   * lookup.
+   * @returns The value; see `find` for a miss that is no error.
+   * @throws {WarpError} `NOT_FOUND`; `UNREGISTERED`; `DEADLINE_EXCEEDED` after `hardTimeout`; `UNAVAILABLE` if the store
+   *   cannot be reached and the registration has no `failSafe`; `ABORTED`; `CORRUPT`; `CLOSED`.
+   */
+  get<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K]> {
+    const entry = this.#entries.get(key);
+    if (options === undefined && entry !== undefined && this.#isFresh(entry))
+      return this.#hit("get", entry) as Promise<Keys[K]>;
+    return this.#read("get", key, options).then((value) => requireFound(value, key, "get")) as Promise<Keys[K]>;
+  }
+
+  /** As `get`, but `undefined` for a key that neither a cache nor the store has. */
+  find<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K] | undefined> {
+    const entry = this.#entries.get(key);
+    if (options === undefined && entry !== undefined && this.#isFresh(entry))
+      return this.#hit("find", entry) as Promise<Keys[K]>;
+    return this.#read("find", key, options) as Promise<Keys[K] | undefined>;
+  }
+
+  /**
+   * What the local tier can serve right now, synchronously; `undefined` for anything else, and for strong keys.
+   * @throws {WarpError} `UNREGISTERED`, `INVALID_ARGUMENT`, `CLOSED`.
+   */
+  peek<K extends KeyOf<Keys>>(key: K): Keys[K] | undefined {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && this.#isFresh(entry)) {
+      entry.generation |= 1;
+      entry.registration.hits++;
+      return entry.value as Keys[K];
+    }
+    return peekKey(this.#context, key) as Keys[K] | undefined;
+  }
+
+  /**
+   * Reads `key` as `get` does, and where neither a cache nor the store has it, runs `loader` and keeps what it makes: in the
+   * store, if that still holds what was there before the loader began, and in the caches. Callers that come while a
+   * load is under way share it.
+   * @returns The value, or what somebody else stored meanwhile; `undefined` if the loader says that it does not exist.
+   * @throws The loader's own error; {WarpError} as `get`, and `INVALID_VALUE`, `OUTCOME_UNKNOWN`.
+   */
+  getOrSet<K extends KeyOf<Keys>>(
+    key: K,
+    loader: Loader<Keys[K]>,
+    options?: LoadOptions,
+  ): Promise<Keys[K] | undefined> {
+    const entry = this.#entries.get(key);
+    if (options === undefined && entry !== undefined && this.#isFresh(entry))
+      return this.#hit("getOrSet", entry) as Promise<Keys[K]>;
+    return this.#read("getOrSet", key, options, loader as Loader<unknown>) as Promise<Keys[K] | undefined>;
+  }
+
+  /** Reads many keys in one round trip to each tier. @returns What there is. @throws {WarpError} with `errors`. */
+  getMany<K extends KeyOf<Keys>>(keys: readonly K[], options?: ReadOptions): Promise<Map<K, Keys[K]>> {
+    return this.#timed("getMany", getManyKeys(this.#context, keys, readRequest("getMany", options))) as Promise<
+      Map<K, Keys[K]>
+    >;
+  }
+
+  /** As `getMany`, with one run of `loadMissing` for all keys that nobody has. */
+  getOrSetMany<K extends KeyOf<Keys>>(
+    keys: readonly K[],
+    loadMissing: ManyLoader<Keys[K]>,
+    options?: LoadOptions,
+  ): Promise<Map<K, Keys[K]>> {
+    const request = readRequest("getOrSetMany", options);
+    const work = getOrSetManyKeys(this.#context, keys, loadMissing as ManyLoader<unknown>, request);
+    return this.#timed("getOrSetMany", work) as Promise<Map<K, Keys[K]>>;
+  }
+
+  /**
+   * Writes a value: merged with what is there, to the store, to the caches, and to the other nodes as an invalidation.
+   * @returns The value as stored.
+   * @throws {WarpError} `INVALID_VALUE`; `UNAVAILABLE` and `DEADLINE_EXCEEDED`: nothing has changed; `OUTCOME_UNKNOWN`;
+   *   `OVERLOADED` (strong-local); `ABORTED`; `UNREGISTERED`; `CLOSED`.
+   */
+  set<K extends KeyOf<Keys>>(key: K, value: Keys[K], options?: SetOptions): Promise<Keys[K]> {
+    return this.#timed("set", this.#set(key, value, options)) as Promise<Keys[K]>;
+  }
+
+  /** Independent writes in shared round trips. @returns The values as stored. @throws {WarpError} with `errors`. */
+  setMany<K extends KeyOf<Keys>>(
+    entries: Iterable<readonly [K, Keys[K]]>,
+    options?: CallLimits,
+  ): Promise<Map<K, Keys[K]>> {
+    const work = setManyKeys(this.#context, new Map<string, unknown>(entries), writeRequest("setMany", options));
+    return this.#timed("setMany", work) as Promise<Map<K, Keys[K]>>;
+  }
+
+  /** Removes `key` from the store, then from every tier of every node. @returns Whether there was a value. */
+  async delete(key: KeyOf<Keys>, options?: SetOptions): Promise<boolean> {
+    const registration = registrationFor(this.#context, key, "delete");
+    return await this.#timed("delete", deleteKey(this.#context, registration, key, writeRequest("delete", options)));
+  }
+
+  /** Drops `key` from every tier of every node; the store keeps it. */
+  async invalidate(key: KeyOf<Keys>): Promise<void> {
+    const registration = registrationFor(this.#context, key, "invalidate");
+    await this.#timed("invalidate", invalidateKeys(this.#context, registration, [key]));
+  }
+
+  /** Drops everything from every tier of every node; the store keeps it. */
+  async clear(): Promise<void> {
+    requireOpen(this.#context, "clear");
+    await clearAll(this.#context);
+  }
+
+  /** Loads what is registered into the caches, until the local one is full. */
+  async warmup(options: WarmupOptions = {}): Promise<WarmupProgress> {
+    requireOpen(this.#context, "warmup");
+    return await warmupAll(this.#context, options);
+  }
+
+  /** Begins a transaction. */
+  txn(): TypedTransaction<Keys> {
+    requireOpen(this.#context, "txn");
+    return new TypedTransaction<Keys>(new Transaction(this.#context));
+  }
+
+  /** Runs `work` in a transaction and commits it; starts again after a `CONFLICT`. @returns What `work` returned. */
+  transaction<T>(
+    work: (transaction: TypedTransaction<Keys>) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return this.#timed(
+      "transaction",
+      runTransaction(this.#context, () => this.txn(), work, options),
+    );
+  }
+
+  /**
+   * The value as of `at`, dated by the store's commits; without a store, by what this node saw.
+   * @throws {WarpError} `NOT_FOUND` if it did not exist then; `HISTORY_UNAVAILABLE` if that is no longer known.
+   */
+  async getAt<K extends KeyOf<Keys>>(key: K, at: Date | number): Promise<Keys[K]> {
+    const registration = registrationFor(this.#context, key, "getAt");
+    const work = valueAt(this.#context, registration, key, instantOf("at", at));
+    return requireFound(await this.#timed("getAt", work), key, "getAt") as Keys[K];
+  }
+
+  /** What failed behind the callers' backs. Each error goes to one reader; the last 1 000 unread ones are kept. */
+  publishErrors(): AsyncIterable<WarpError> {
+    return this.#context.errors;
+  }
+
+  /** How well this node and its collaborators are. */
+  status(): NodeStatus {
+    return this.#node.status();
+  }
+
+  /** What the caches hold for a key, for debugging. */
+  inspect(key: KeyOf<Keys>): Promise<Inspection> {
+    return inspectKey(this.#context, registrationFor(this.#context, key, "inspect"), key);
+  }
+
+  /** The names of the nodes of this cluster, this one first. */
+  nodes(): readonly string[] {
+    return this.#node.nodes();
+  }
+
+  /** Resolves once the store and the bus have everything. @throws {WarpError} `DEADLINE_EXCEEDED`. Default 10 s. */
+  flush(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    return this.#node.flush(options.timeout);
+  }
+
+  /**
+   * Refuses new calls with `CLOSED`, finishes those under way, and closes what Warp itself opened: not the clients.
+   * @throws {WarpError} `DEADLINE_EXCEEDED` if something could not be finished in time (default 10 s); it is closed anyway.
+   */
+  close(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    return this.#node.close(options.timeout);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #isFresh(entry: Entry): boolean {
+    return entry.generation >= entry.registration.generation && this.#clock.now() < entry.freshUntil;
+  }
+
+  #hit(operation: string, entry: Entry): Promise<unknown> {
+    entry.generation |= 1;
+    // One hit in 1 024 is timed: timing each would cost more than the hit.
+    return (++entry.registration.hits & 1023) === 0
+      ? this.#node.timeHit(operation, entry)
+      : Promise.resolve(entry.value);
+  }
+
+  #read(operation: string, key: string, options: LoadOptions | undefined, loader?: Loader<unknown>): Promise<unknown> {
+    return this.#timed(operation, this.#readSlowly(operation, key, options, loader));
+  }
+
+  // Async, so that bad input rejects like everything else.
+  async #readSlowly(
+    operation: string,
+    key: string,
+    options: LoadOptions | undefined,
+    loader: Loader<unknown> | undefined,
+  ): Promise<unknown> {
+    const request = readRequest(operation, options);
+    return await readKey(
+      this.#context,
+      key,
+      loader === undefined ? request : ({ ...request, loader } satisfies ReadRequest),
+    );
+  }
+
+  async #set(key: string, value: unknown, options: SetOptions | undefined): Promise<unknown> {
+    const registration = registrationFor(this.#context, key, "set");
+    return await setKey(this.#context, registration, key, value, writeRequest("set", options));
+  }
+
+  #timed<T>(operation: string, work: Promise<T>): Promise<T> {
+    return this.#node.timed(operation, work);
+  }
+}
