@@ -3,6 +3,7 @@ import type { PgNames } from "./names.ts";
 import type { PgClient, PgQueryable } from "./pg-client.ts";
 import { clock } from "./read-statements.ts";
 import { inMs } from "./records.ts";
+import { forgetFrom } from "./triggers.ts";
 
 /** What one round of the reaper did. */
 export interface Reaped {
@@ -14,7 +15,8 @@ export interface Reaped {
   readonly versions: number;
 }
 
-interface Statements {
+/** Every text that the reaper sends. */
+export interface ReapStatements {
   readonly begin: string;
   readonly expire: string;
   readonly bury: string;
@@ -23,32 +25,35 @@ interface Statements {
 }
 
 // Rows that another transaction holds are left for the next round: two processes reap side by side, and no commit waits.
-const claim = (table: string, where: string, order: string): string => `
-SELECT key, micros FROM ${table} AS r WHERE ${where} ORDER BY ${order} LIMIT $2::int FOR UPDATE SKIP LOCKED`;
+const claimed = (table: string, where: string, order: string): string => `
+r.ctid = ANY (ARRAY(
+  SELECT d.ctid FROM ${table} AS d WHERE ${where} ORDER BY ${order} LIMIT $2::int FOR UPDATE SKIP LOCKED))`;
 
-const statementsOf = ({ records, history, state }: PgNames): Statements => ({
+/** `$3` retention, in milliseconds. */
+const cutoff = `(SELECT ${clock} - make_interval(secs => $3::float8 / 1000))`;
+
+/** Every text of a round. `$1` is the injected clock or null, `$2` the most rows. */
+export const reapStatementsOf = ({ records, history, state }: PgNames): ReapStatements => ({
   // Tells the triggers that these are no foreign writes. Ends with the transaction.
   begin: "SELECT set_config('warp.reaper', 'on', true)",
   // Invisible to readers: an expired value reads as a tombstone with its own revision and date anyway.
   expire: `
-WITH due AS MATERIALIZED (${claim(records, `r.expires_at <= (SELECT ${clock})`, "r.expires_at")})
-UPDATE ${records} AS r SET value = NULL, expired = true, dropped_at = r.expires_at, expires_at = NULL
-FROM due WHERE r.key = due.key RETURNING 1`,
-  // Not while a version of the key is kept: a tombstone is what dates the end of the last one.
+UPDATE ${records} AS r SET value = NULL, expired = true, expires_at = NULL, dropped_at = r.expires_at,
+  forget_from = ${forgetFrom("r.expires_at", "r.history", "r.history_max_age")}
+WHERE ${claimed(records, `d.expires_at <= (SELECT ${clock})`, "d.expires_at")} RETURNING 1`,
+  // Not while a version of the key is kept: a tombstone is what dates the end of the last one. OFFSET 0 keeps the
+  // planner from reading all of the history at once.
   bury: `
-WITH due AS MATERIALIZED (${claim(
+DELETE FROM ${records} AS r WHERE ${claimed(
     records,
-    `r.dropped_at <= (SELECT ${clock} - make_interval(secs => $3::float8 / 1000))
-  AND (NOT r.history OR r.history_max_age IS NOT NULL) AND r.micros > 0
-  AND NOT EXISTS (SELECT FROM ${history} AS h WHERE h.key = r.key)`,
-    "r.dropped_at",
-  )})
-DELETE FROM ${records} AS r USING due WHERE r.key = due.key RETURNING ${inMs("r.dropped_at")} AS dropped_at`,
+    `d.forget_from <= ${cutoff} AND d.committed_at <= ${cutoff} AND d.micros > 0
+    AND NOT EXISTS (SELECT FROM ${history} AS h WHERE h.key = d.key OFFSET 0)`,
+    "d.forget_from",
+  )} RETURNING ${inMs("greatest(r.dropped_at, r.committed_at)")} AS dropped_at`,
   remember: `
 UPDATE ${state} SET forgotten_before = greatest(forgotten_before, to_timestamp($1::float8 / 1000))`,
   prune: `
-WITH due AS MATERIALIZED (${claim(history, `r.drop_at <= (SELECT ${clock})`, "r.drop_at")})
-DELETE FROM ${history} AS r USING due WHERE r.key = due.key AND r.micros = due.micros RETURNING 1`,
+DELETE FROM ${history} AS r WHERE ${claimed(history, `d.drop_at <= (SELECT ${clock})`, "d.drop_at")} RETURNING 1`,
 });
 
 interface ReaperSettings {
@@ -64,7 +69,7 @@ interface ReaperSettings {
 export class Reaper {
   readonly #client: PgClient;
   readonly #settings: ReaperSettings;
-  readonly #statements: Statements;
+  readonly #statements: ReapStatements;
   readonly #clock: () => number | null;
   #cancel: Cancel | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -73,7 +78,7 @@ export class Reaper {
   constructor(client: PgClient, settings: ReaperSettings, clock: () => number | null) {
     this.#client = client;
     this.#settings = settings;
-    this.#statements = statementsOf(settings.names);
+    this.#statements = reapStatementsOf(settings.names);
     this.#clock = clock;
   }
 

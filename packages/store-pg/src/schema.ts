@@ -14,6 +14,7 @@ const tables = ({ records, history, state }: PgNames): readonly string[] => [
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     dropped_at timestamptz,
+    forget_from timestamptz,
     expired boolean NOT NULL DEFAULT false,
     operations text[] NOT NULL,
     history boolean NOT NULL DEFAULT false,
@@ -44,8 +45,7 @@ const tables = ({ records, history, state }: PgNames): readonly string[] => [
 // None is on a column that an ordinary update of a value changes, so that such updates touch no index ("heap only").
 const indexes = ({ records, history, prefix }: PgNames): readonly string[] => [
   `CREATE INDEX "${prefix}_expires" ON ${records} (expires_at) WHERE expires_at IS NOT NULL`,
-  `CREATE INDEX "${prefix}_dropped" ON ${records} (dropped_at)
-    WHERE dropped_at IS NOT NULL AND (NOT history OR history_max_age IS NOT NULL)`,
+  `CREATE INDEX "${prefix}_forget" ON ${records} (forget_from) WHERE forget_from IS NOT NULL`,
   `CREATE INDEX "${prefix}_history_drop" ON ${history} (drop_at) WHERE drop_at IS NOT NULL`,
 ];
 

@@ -5,6 +5,10 @@ const newId = "translate(encode(uuid_send(gen_random_uuid()), 'base64'), '+/=', 
 
 const microsOf = (instant: string): string => `(extract(epoch FROM ${instant}) * 1000000)::bigint`;
 
+/** When a tombstone's last former version goes, from when on its own retention counts; null while that is kept for ever. */
+export const forgetFrom = (dropped: string, history: string, maxAge: string): string =>
+  `CASE WHEN ${history} THEN ${dropped} + make_interval(secs => ${maxAge} / 1000) ELSE ${dropped} END`;
+
 /**
  * What makes a write that does not come from Warp one that Warp's nodes can tell: it raises revision, timestamp and
  * commit time and leads the list of operations, a DELETE leaves a tombstone in place, and an INSERT onto a tombstone
@@ -44,6 +48,7 @@ BEGIN
   NEW.node := '';
   NEW.expired := false;
   NEW.dropped_at := CASE WHEN NEW.value IS NULL THEN NEW.committed_at END;
+  NEW.forget_from := ${forgetFrom("NEW.dropped_at", "NEW.history", "NEW.history_max_age")};
   NEW.expires_at := CASE WHEN NEW.value IS NOT NULL THEN NEW.expires_at END;
   RETURN NEW;
 END $body$`;

@@ -2,6 +2,7 @@ import { rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
 import { clock } from "./read-statements.ts";
 import { recordColumns } from "./records.ts";
+import { forgetFrom } from "./triggers.ts";
 
 /** Every text of this package that commits. `$1` is always the injected clock or null. */
 export interface WriteStatements {
@@ -36,17 +37,23 @@ const reading = (more: string): string =>
  */
 const lockTimeout = ", set_config('lock_timeout', $10::text, true)";
 
-const columns = `key, value, revision, micros, node, committed_at, created_at, expires_at, dropped_at, operations,
+const columns = `key, value, revision, micros, node, committed_at, created_at, expires_at, dropped_at, forget_from, operations,
   history, history_versions, history_max_age`;
 
 const expiry = (ttl: string): string => `c.at + make_interval(secs => ${ttl} / 1000)`;
+
+const dropped = (value: string, at: string): string => `CASE WHEN ${value} IS NULL THEN ${at} END`;
+
+const forgotten = (value: string, at: string, w: string): string =>
+  forgetFrom(`(${dropped(value, at)})`, `${w}history`, `${w}max_age`);
 
 /** What of a row a write of `w` sets, whatever stood there before. */
 const assignments = (value: string, ttl: string, w: string, operation: string): string => `
   value = ${value}, revision = ${operation}, node = ${w}node,
   micros = greatest(c.micros, r.micros + 1), committed_at = greatest(c.at, r.committed_at),
   expires_at = ${expiry(ttl)}, expired = false,
-  dropped_at = CASE WHEN ${value} IS NULL THEN greatest(c.at, r.committed_at) END,
+  dropped_at = ${dropped(value, "greatest(c.at, r.committed_at)")},
+  forget_from = ${forgotten(value, "greatest(c.at, r.committed_at)", w)},
   operations = ${operation} || r.operations[1:${rememberedOperations - 1}],
   history = ${w}history, history_versions = ${w}versions, history_max_age = ${w}max_age`;
 
@@ -57,7 +64,7 @@ const one = `(SELECT $2::text AS key, $3::bytea AS value, $4::text AS operation,
 const create = (names: PgNames): string => `
 INSERT INTO ${names.records} AS r (${columns})
 SELECT w.key, w.value, w.operation, c.micros, w.node, c.at, c.at, ${expiry("w.ttl")},
-  CASE WHEN w.value IS NULL THEN c.at END, ARRAY[w.operation], w.history, w.versions, w.max_age
+  ${dropped("w.value", "c.at")}, ${forgotten("w.value", "c.at", "w.")}, ARRAY[w.operation], w.history, w.versions, w.max_age
 FROM ${reading(lockTimeout)}, ${one}
 ON CONFLICT (key) DO NOTHING
 RETURNING ${recordColumns("r")}`;
@@ -80,7 +87,7 @@ const many = (from: number): string => {
 const lock = (names: PgNames): string => `
 INSERT INTO ${names.records} AS r (${columns})
 SELECT w.key, decode(w.value, 'hex'), $2::text, CASE WHEN w.creates THEN c.micros ELSE 0 END, w.node, c.at, c.at,
-  ${expiry("w.ttl")}, CASE WHEN w.value IS NULL THEN c.at END, ARRAY[$2::text], w.history, w.versions, w.max_age
+  ${expiry("w.ttl")}, ${dropped("w.value", "c.at")}, ${forgotten("w.value", "c.at", "w.")}, ARRAY[$2::text], w.history, w.versions, w.max_age
 FROM ${reading("")},
   unnest($3::text[], $4::boolean[], ${many(5)}) AS w (key, creates, value, node, ttl, history, versions, max_age)
 ORDER BY w.key COLLATE "C"
