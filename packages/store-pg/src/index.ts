@@ -8,6 +8,8 @@ export {
   type PgliteTransaction,
   type PgPool,
   type PgPoolClient,
+  type PgPoolOptions,
+  type PgPrepared,
   type PgQueryable,
   type PgRow,
 } from "./pg-client.ts";

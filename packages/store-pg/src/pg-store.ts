@@ -18,7 +18,8 @@ import { recordOf } from "./records.ts";
 import { migrate } from "./schema.ts";
 import { writeStatementsOf } from "./write-statements.ts";
 
-const keysPerPage = 1_000;
+const firstPage = 100;
+const laterPage = 1_000;
 
 const foundIn = (row: PgRow): StoredRecord | "unchanged" => (row.unchanged === true ? "unchanged" : recordOf(row));
 
@@ -106,14 +107,15 @@ export class PgStore implements Store, History {
   /** In the order of code points. Each page is one statement; between pages nothing is held at the server. */
   async *keys(prefix: string, _options?: CallOptions): AsyncGenerator<string, void, undefined> {
     const end = above(toColumn(prefix));
-    for (let from = toColumn(prefix); ; ) {
-      const values = [this.#clock(), from, keysPerPage];
+    // Most prefixes have few keys; many are read in large pages.
+    for (let from = toColumn(prefix), size = firstPage; ; size = laterPage) {
+      const values = [this.#clock(), from, size];
       const rows =
         end === undefined
           ? await this.#client.query(this.#reads.keysFrom, values)
           : await this.#client.query(this.#reads.keysBetween, [...values, end]);
-      for (const row of rows) yield fromColumn(String(row.key));
-      const last = rows[keysPerPage - 1];
+      for (const row of rows) if (row.live === true) yield fromColumn(String(row.key));
+      const last = rows[size - 1];
       if (last === undefined) return;
       from = after(String(last.key));
     }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { conflictsOf, WarpError } from "@warp/core";
 import { describeWith } from "@warp/tests-services";
 import type { Pool, PoolClient } from "pg";
-import { fromPool, type PgClient, type PgPool, PgStore } from "../src/index.ts";
+import { fromPool, type PgClient, type PgPool, type PgPrepared, PgStore } from "../src/index.ts";
 import { StoreBench } from "./open-store.ts";
 import { deleteOf, newOperation, put, putOf, read, readRecord, text } from "./steps.ts";
 import { lockWaiters, rejectionOf, until, untilWaiting } from "./waiting.ts";
@@ -303,9 +303,12 @@ await describeWith("postgres", (url) => {
         query: (sql, values) => pool.query(sql, values),
         connect: async () => {
           const connection = await pool.connect();
-          const query = connection.query.bind(connection) as (sql: string, values?: unknown[]) => Promise<never>;
+          const query = connection.query.bind(connection) as (
+            sql: string | PgPrepared,
+            values?: unknown[],
+          ) => Promise<never>;
           return Object.assign(Object.create(connection) as PoolClient, {
-            query: async (sql: string, values?: unknown[]) => {
+            query: async (sql: string | PgPrepared, values?: unknown[]) => {
               const result = await query(sql, values);
               if (sql === "COMMIT") throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
               return result;

@@ -50,7 +50,8 @@ await describeWith("postgres", (url) => {
     await Promise.all(pools.map((pool) => pool.end()));
   });
   describe("by the server's clock", () => registerAll(() => open(client, other)));
-  describe("by an injected clock", () => registerAll(() => openWithClock(client, other)));
+  const prepared = pools.map((pool) => fromPool(pool, { statements: "prepared" })) as [PgClient, PgClient];
+  describe("by an injected clock, with prepared statements", () => registerAll(() => openWithClock(...prepared)));
 });
 
 describe("PGlite", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { StoredRecord } from "@warp/core";
 import { WarpError } from "@warp/core";
-import { fromPool, type PgPool, type PgPoolClient, PgStore } from "../src/index.ts";
+import { fromPool, type PgPool, type PgPoolClient, type PgPrepared, PgStore } from "../src/index.ts";
 import { rejectionOf } from "./waiting.ts";
 
 type Reply = readonly Record<string, unknown>[] | Error;
@@ -11,7 +11,8 @@ const scripted = (reply: (text: string) => Reply) => {
   const sent: string[] = [];
   const released: (boolean | undefined)[] = [];
   const listeners = new Set<unknown>();
-  const query = async (text: string): Promise<{ rows: readonly unknown[] }> => {
+  const query = async (query: string | PgPrepared): Promise<{ rows: readonly unknown[] }> => {
+    const text = typeof query === "string" ? query : query.text;
     sent.push(text);
     const rows = reply(text);
     if (rows instanceof Error) throw rows;

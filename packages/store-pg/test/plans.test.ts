@@ -62,6 +62,19 @@ await describeWith("postgres", (url) => {
       expect(plan).not.toMatch(new RegExp(`Seq Scan on ${table}(_history)?\\b(?!_)`));
     });
 
+  it("keys goes by the index also before the planner has statistics", async () => {
+    const fresh = bench.table();
+    await bench.store(client, { table: fresh });
+    await client.query(
+      `INSERT INTO ${fresh} (key, value) SELECT 'city:' || i, 'x' FROM generate_series(1, 20000) AS i`,
+      [],
+    );
+    const { keysBetween } = readStatementsOf(namesOf("public", fresh, `${fresh}_history`));
+    const plan = await planOf(keysBetween, [null, "city:5", 1000, "city:6"]);
+    expect(plan).toContain(`Index Scan using ${fresh}_pkey`);
+    expect(plan).not.toContain("Sort");
+  });
+
   it("a commit of a few of many keys reads no table whole", async () => {
     const few = many.map((values) => values.slice(0, 10));
     const checks = column(false).slice(0, 10);
