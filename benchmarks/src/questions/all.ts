@@ -1,0 +1,19 @@
+import type { Question } from "../question.ts";
+import { expiryStall } from "./expiry-stall.ts";
+import { heap } from "./heap.ts";
+import { hitRatioQuestion } from "./hit-ratio.ts";
+import { invalidations } from "./invalidations.ts";
+import { localHit } from "./local-hit.ts";
+import { set } from "./set.ts";
+import { stampede } from "./stampede.ts";
+
+/** Every question, in the order in which they are asked. */
+export const questions: readonly Question[] = [
+  localHit,
+  set,
+  stampede,
+  heap,
+  hitRatioQuestion,
+  expiryStall,
+  invalidations,
+];

@@ -1,0 +1,66 @@
+import type { Answer, Question } from "../question.ts";
+import { interleave, processorTime } from "../statistics.ts";
+import { openMap } from "../subjects/floors.ts";
+import { openPeers } from "../subjects/peers.ts";
+import type { Subject, Value } from "../subjects/subject.ts";
+import { openWarp, warpName } from "../subjects/warp.ts";
+
+const callers = 10_000;
+const rounds = 11;
+const floorName = "Map + single flight by hand";
+
+interface Crowd {
+  readonly name: string;
+  readonly subject: Subject;
+  loads: number;
+  round: number;
+}
+
+/** Ten thousand callers ask at once for a key that nobody holds; the load takes 5 ms. */
+const rush = async (crowd: Crowd): Promise<void> => {
+  const key = `cold:${crowd.round++}`;
+  const load = async (): Promise<Value> => {
+    crowd.loads++;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return { n: 1 };
+  };
+  const values = await Promise.all(Array.from({ length: callers }, () => crowd.subject.getOrSet(key, load)));
+  if (values.some(({ n }) => n !== 1)) throw new Error(`${crowd.name} answered wrongly`);
+};
+
+const ask = async (): Promise<Answer> => {
+  const room = 10_000;
+  const subjects: Subject[] = [openWarp(room), { ...openMap(), name: floorName }, ...openPeers(room)];
+  const crowds = subjects.map((subject): Crowd => ({ name: subject.name, subject, loads: 0, round: 0 }));
+  const standings = await interleave(
+    crowds.map((crowd) => ({ name: crowd.name, round: () => processorTime(() => rush(crowd)) })),
+    floorName,
+    rounds,
+  );
+  for (const { subject } of crowds) await subject.close();
+  const rows = crowds.map(({ name, loads, round }) => {
+    const standing = standings.get(name);
+    return [name, loads / round, (standing?.cost ?? Number.NaN) / 1_000, standing?.ratio ?? Number.NaN] as const;
+  });
+  const warp = rows.find(([name]) => name === warpName);
+  return {
+    columns: ["", "loads", "processor time: ms", "× single flight by hand"],
+    rows,
+    targets: [
+      { what: "loads for 10 000 callers of one cold key", value: warp?.[1] ?? Number.NaN, bound: "at most", limit: 1 },
+      {
+        what: "their processor time, × single flight by hand",
+        value: warp?.[3] ?? Number.NaN,
+        bound: "at most",
+        limit: 1,
+      },
+    ],
+  };
+};
+
+export const stampede: Question = {
+  name: "stampede",
+  title: "What does a stampede cost?",
+  method: `${callers} callers at once of one key that is not held, loaded in 5 ms; processor time of the process, median of ${rounds} rounds.`,
+  ask,
+};
