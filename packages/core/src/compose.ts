@@ -141,6 +141,7 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
     store: storeParts?.store,
     bus: undefined,
     dirty: undefined,
+    leases: undefined,
     versions: storeParts === undefined ? new VersionLog() : undefined,
     fills,
     flights: new SingleFlight<Fetched, unknown>(fills),

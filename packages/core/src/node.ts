@@ -60,7 +60,8 @@ export class Node {
       this.bus = new BusSide(context, { bus: options.bus, guard: busGuard, epoch, news });
       context.bus = this.bus;
     }
-    epoch?.seek();
+    // In a later turn: a constructor does no I/O.
+    queueMicrotask(() => epoch?.seek());
     const unwatch = context.shared?.cache.onRollback(() => epoch?.renew());
     const detach = options.metrics?.attach(() => context.meters.collect());
     this.#detachMetrics = () => {
@@ -134,11 +135,16 @@ export class Node {
     const began = clock.monotonic();
     const observe = (outcome: string): void =>
       meters.latency(operation, outcome).observe((clock.monotonic() - began) / 1_000);
-    work.then(
-      () => observe("ok"),
-      () => observe("error"),
+    return work.then(
+      (result) => {
+        observe("ok");
+        return result;
+      },
+      (error: unknown) => {
+        observe("error");
+        throw error;
+      },
     );
-    return work;
   }
 
   /** @returns `false` if the pattern is taken. @throws {WarpError} `UNSUPPORTED`. */
@@ -188,8 +194,8 @@ export class Node {
     const cancel = context.clock.schedule(timeoutMs, () => over.abort());
     const patience = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
     try {
-      await Promise.race([this.#settled(), patience]);
-      await this.bus?.close(patience);
+      const settled = await Promise.race([this.#settled().then(() => true), patience.then(() => false)]);
+      await this.bus?.close(settled, patience);
     } finally {
       cancel();
       this.#cancelTick?.();
@@ -261,12 +267,12 @@ export class Node {
   }
 
   #dropAll(): void {
-    const { fills, local, versions, clock, dirty } = this.context;
+    const { fills, local, versions, clock } = this.context;
     fills.voidAll();
     versions?.gapAll(clock.now());
     this.composition.epoch?.seek();
     if (local === undefined) return;
-    if (dirty === undefined) local.clear();
-    else for (const [key] of local.entries()) dropLocal(this.context, key);
+    for (const [key] of local.entries())
+      if (this.context.resolve(key)?.isDistributed !== false) dropLocal(this.context, key);
   }
 }

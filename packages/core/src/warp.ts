@@ -230,8 +230,8 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /** What the caches hold for a key, for debugging. */
-  inspect(key: KeyOf<Keys>): Promise<Inspection> {
-    return inspectKey(this.#context, registrationFor(this.#context, key, "inspect"), key);
+  async inspect(key: KeyOf<Keys>): Promise<Inspection> {
+    return await inspectKey(this.#context, registrationFor(this.#context, key, "inspect"), key);
   }
 
   /** The names of the nodes of this cluster, this one first. */

@@ -35,15 +35,11 @@ export class ExpiryTimer {
     return this.#times.size;
   }
 
-  /** When the first of the ids that were forgotten is due, on the monotonic clock. Reading it resets it to `Infinity`. */
-  takeForgottenFrom(): number {
-    const from = this.#forgottenFrom;
+  /** Whether one of the ids that were forgotten is due by now: whoever asks brings them back, and is told once. */
+  takeForgotten(): boolean {
+    if (this.#options.clock.monotonic() < this.#forgottenFrom) return false;
     this.#forgottenFrom = Number.POSITIVE_INFINITY;
-    return from;
-  }
-
-  has(id: string): boolean {
-    return this.#times.has(id);
+    return true;
   }
 
   ids(): IterableIterator<string> {

@@ -25,6 +25,8 @@ const mostFormer = 4;
  */
 export class Peers {
   readonly #peers: Map<NodeId, Peer> = new Map();
+  /** Incarnations that only others hear, and up to where. */
+  readonly #hearsay: Map<string, { readonly last: number; readonly at: number }> = new Map();
   readonly #vanishAfterMs: number;
   readonly #forgetAfterMs: number;
 
@@ -53,17 +55,18 @@ export class Peers {
     return this.#advance(peer, number, upTo);
   }
 
-  /** Somebody else heard the sender up to `last`. */
+  /**
+   * Somebody else heard the sender up to `last`. Says nothing of who lives: only that this node may have missed something,
+   * of an incarnation that it hears itself or of one that it does not.
+   */
   reported({ node, incarnation, last }: Heard, now: number): Continuity {
     const peer = this.#peers.get(node);
-    if (peer === undefined || peer.incarnation !== incarnation) {
-      if (peer?.former.includes(incarnation) === true) return "repeated";
-      if (last === 0) return "repeated";
-      const former = peer === undefined ? [] : [...peer.former, peer.incarnation].slice(-mostFormer);
-      this.#peers.set(node, { node, incarnation, last, heardAt: now, vanished: false, former });
-      return "unknown-sender";
-    }
-    return last > peer.last ? this.#advance(peer, 0, last) : "repeated";
+    if (peer?.incarnation === incarnation) return last > peer.last ? this.#advance(peer, 0, last) : "repeated";
+    if (last === 0 || peer?.former.includes(incarnation) === true) return "repeated";
+    const hearsay = this.#hearsay.get(incarnation);
+    if (hearsay !== undefined && last <= hearsay.last) return "repeated";
+    this.#hearsay.set(incarnation, { last, at: now });
+    return "unknown-sender";
   }
 
   #advance(peer: Peer, number: number, upTo: number): Continuity {
@@ -88,6 +91,8 @@ export class Peers {
       }
       if (silentMs > this.#forgetAfterMs) this.#peers.delete(peer.node);
     }
+    for (const [incarnation, { at }] of this.#hearsay)
+      if (now - at > this.#forgetAfterMs) this.#hearsay.delete(incarnation);
     return gone;
   }
 

@@ -2,7 +2,7 @@ import type { SharedCache, SharedPut, SharedSlot } from "../ports/shared-cache.t
 import { Batcher } from "./batcher.ts";
 import type { Guard } from "./guard.ts";
 
-const mostKeysPerCall = 1_000;
+const mostKeysPerCall = 10_000;
 const mostOwed = 10_000;
 
 export interface SharedAccessOptions {

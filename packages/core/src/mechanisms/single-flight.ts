@@ -9,6 +9,8 @@ import type { FillGuard, FillToken } from "./fill-guard.ts";
 export class Flight<F, L> {
   readonly key: string;
   readonly token: FillToken;
+  /** Whether it asks the authority whatever the caches hold. */
+  readonly forced: boolean;
   readonly fetched: Promise<F>;
   /** Set by the first caller that brings a loader. */
   loaded: Promise<L> | undefined;
@@ -16,9 +18,10 @@ export class Flight<F, L> {
   #waiters = 0;
   #detached = false;
 
-  constructor(key: string, token: FillToken, fetch: (flight: Flight<F, L>) => Promise<F>) {
+  constructor(key: string, token: FillToken, forced: boolean, fetch: (flight: Flight<F, L>) => Promise<F>) {
     this.key = key;
     this.token = token;
+    this.forced = forced;
     this.fetched = fetch(this);
   }
 
@@ -54,15 +57,16 @@ export class SingleFlight<F, L> {
     this.#fills = fills;
   }
 
-  /** The flight that a caller arriving now may join. */
-  current(key: string, owner: EntryOwner): Flight<F, L> | undefined {
+  /** The flight that a caller arriving now may join. @param forced It joins only one that asks the authority. */
+  current(key: string, owner: EntryOwner, forced: boolean): Flight<F, L> | undefined {
     const flight = this.#flights.get(key);
     if (flight === undefined || !this.#fills.isValid(flight.token)) return undefined;
+    if (forced && !flight.forced) return undefined;
     return flight.token.generation === owner.generation ? flight : undefined;
   }
 
-  start(key: string, owner: EntryOwner, fetch: (flight: Flight<F, L>) => Promise<F>): Flight<F, L> {
-    const flight = new Flight<F, L>(key, this.#fills.take(key, owner), fetch);
+  start(key: string, owner: EntryOwner, forced: boolean, fetch: (flight: Flight<F, L>) => Promise<F>): Flight<F, L> {
+    const flight = new Flight<F, L>(key, this.#fills.take(key, owner), forced, fetch);
     this.#flights.set(key, flight);
     const end = this.#end(flight);
     this.#ends.add(end);

@@ -28,7 +28,8 @@ export interface CommitTogether {
   readonly reply: CommitReply;
 }
 
-const mostKeysPerCall = 1_000;
+const mostKeysPerRead = 10_000;
+const mostKeysPerCommit = 1_000;
 
 /** The store behind its guard: reads of one turn of the event loop in one round trip, replies to commits told apart. */
 export class StoreAccess {
@@ -45,8 +46,8 @@ export class StoreAccess {
     this.guard = guard;
     this.#clock = clock;
     this.#newOperation = newOperation;
-    this.#commits = new Batcher((mutations) => this.#commitTogether(mutations), mostKeysPerCall);
-    this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerCall);
+    this.#commits = new Batcher((mutations) => this.#commitTogether(mutations), mostKeysPerCommit);
+    this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerRead);
   }
 
   /** @param unless If the record still has this revision, resolves `"unchanged"`. */

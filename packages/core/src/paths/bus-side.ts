@@ -67,7 +67,8 @@ export class BusSide implements Announcer {
       peers: this.peers,
       onEcho: () => this.#hearsItself(),
     });
-    this.#live = this.#join();
+    // In a later turn: a constructor does no I/O.
+    this.#live = Promise.resolve().then(() => this.#join());
   }
 
   /** Resolves once this node hears the bus. */
@@ -115,11 +116,14 @@ export class BusSide implements Announcer {
     if (this.#unsubscribe !== undefined) this.#outbox.addUrgent(() => this.#heartbeat());
   }
 
-  /** Says goodbye if everything was told. @param patience Rejects or resolves when the time for that is over. */
-  async close(patience: Promise<void>): Promise<void> {
+  /**
+   * Leaves, with a goodbye if everything was told.
+   * @param settled Whether nothing else is under way that will have to be told. @param patience Resolves when time is up.
+   */
+  async close(settled: boolean, patience: Promise<void>): Promise<void> {
     this.#closed = true;
     await Promise.race([this.#outbox.drained(), patience]);
-    if (this.#outbox.depth === 0 && this.#unsubscribe !== undefined) {
+    if (settled && this.#outbox.depth === 0 && this.#unsubscribe !== undefined) {
       const goodbye = this.#send(0, [{ kind: "goodbye", last: this.#outbox.last }]);
       await Promise.race([goodbye, patience]).catch((error: unknown) => this.#failed(error));
     }

@@ -5,7 +5,7 @@ import { type Mutation, rememberedOperations, type StoredRecord } from "../ports
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
 import { type Context, newOperation } from "./context.ts";
-import { dropLocal, dropShared } from "./tiers.ts";
+import { dropElsewhere, dropLocal } from "./tiers.ts";
 
 /** One call's way through the store. */
 export interface CommitRun {
@@ -59,7 +59,7 @@ const movedRecords = (
 /** Makes every tier of every node forget `keys`: first here, then in the shared tier, then everywhere else. */
 export const dropEverywhere = async (context: Context, keys: readonly string[]): Promise<void> => {
   for (const key of keys) dropLocal(context, key);
-  context.bus?.announce(keys, await dropShared(context, keys));
+  await dropElsewhere(context, keys);
 };
 
 const pauses = { firstMs: 10, longestMs: 1_000 };

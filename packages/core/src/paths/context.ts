@@ -9,6 +9,7 @@ import type { SharedAccess } from "../mechanisms/shared-access.ts";
 import type { SingleFlight } from "../mechanisms/single-flight.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import type { VersionLog } from "../mechanisms/version-log.ts";
+import { waitFor } from "../mechanisms/wait.ts";
 import type { LocalCache } from "../ports/local-cache.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { SlotToken } from "../ports/shared-cache.ts";
@@ -74,6 +75,8 @@ export interface Epochs {
 
 /** What paths need of write-behind. */
 export interface DirtyKeys {
+  /** Values that the store has not taken. */
+  readonly depth: number;
   /**
    * Takes a write: into the local tier now, into the store later.
    * @throws {WarpError} `OVERLOADED` if there is no room within `timeoutMs`; `INVALID_VALUE`.
@@ -108,6 +111,8 @@ export interface Context {
   readonly store: StoreAccess | undefined;
   readonly bus: Announcer | undefined;
   readonly dirty: DirtyKeys | undefined;
+  /** Told when news may have been missed. */
+  readonly leases: { refresh(): void } | undefined;
   /** Former versions, where there is no store to keep them. */
   readonly versions: VersionLog | undefined;
   readonly fills: FillGuard;
@@ -163,6 +168,22 @@ export const tolerateCacheError = (context: Context, error: unknown, operation: 
     { err: error, operation, port, node: context.settings.node },
     "a cache tier failed; going on without it",
   );
+};
+
+/**
+ * Has the store take what this node holds for `keys`, where they are strong-local, before something else is done with them.
+ * @throws {WarpError} `DEADLINE_EXCEEDED`, `ABORTED`.
+ */
+export const flushFirst = async (
+  { dirty, clock, settings }: Context,
+  keys: Iterable<string>,
+  operation: string,
+  limits: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined } = {},
+): Promise<void> => {
+  if (dirty === undefined || dirty.depth === 0) return;
+  const flushed = Promise.all([...keys].map((key) => dirty.flushKey(key)));
+  const timeoutMs = limits.timeoutMs ?? 2 * settings.storeDeadlineMs;
+  await waitFor(clock, flushed, { signal: limits.signal, timeoutMs, details: { operation, port: "store" } });
 };
 
 /** Where an operation id is needed that no caller gave. */

@@ -5,8 +5,8 @@ import { nextTimestamp } from "../values/timestamp.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
 import { commitOnce } from "./commit.ts";
 import type { Context, Fetched } from "./context.ts";
-import { decodeFor } from "./tiers.ts";
-import { applyLocally, publishWrite } from "./write.ts";
+import { decodeFor, dropElsewhere } from "./tiers.ts";
+import { applyLocally } from "./write.ts";
 import { runWrite } from "./write-run.ts";
 
 export interface Creation {
@@ -52,7 +52,7 @@ export const createConditionally = (context: Context, creation: Creation): Promi
         return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
       }
       applyLocally(context, registration, key, { token, value, revision: settled.records[0]?.revision });
-      await publishWrite(context, [key]);
+      await dropElsewhere(context, [key]);
       return value;
     },
   );

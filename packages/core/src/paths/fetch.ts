@@ -6,7 +6,7 @@ import type { Entry, Revision } from "../values/entry.ts";
 import { decodeSharedEntry } from "../wire/shared-entry.ts";
 import { decodeStored } from "../wire/stored-value.ts";
 import { type Context, type Fetched, type SlotClaim, tolerateCacheError } from "./context.ts";
-import { decodeFor, fillLocal, fillShared, type Life, newLife } from "./tiers.ts";
+import { decodeFor, fillLocal, fillShared, isOut, type Life, newLife } from "./tiers.ts";
 
 /** A value that may be out of date, with the revision to ask about. */
 interface Candidate {
@@ -57,7 +57,8 @@ const serveSlot = ({ context, key, registration, token }: Fetch, claim: SlotClai
 
 const askShared = async (fetch: Fetch): Promise<SharedAnswer> => {
   const { context, key } = fetch;
-  if (context.shared === undefined) return silent;
+  // While its breaker is open the tier is not there; under "reject" the refusal is the answer.
+  if (context.shared === undefined || isOut(context)) return silent;
   // Before the slot is read: an entry put later must not pass for one of a later epoch.
   const epoch = context.epochs?.trusted;
   try {

@@ -4,7 +4,7 @@ import type { StoreAccess } from "../mechanisms/store-access.ts";
 import type { History } from "../ports/history.ts";
 import type { Store, StoredRecord } from "../ports/store.ts";
 import { decodeStored } from "../wire/stored-value.ts";
-import type { Context } from "./context.ts";
+import { type Context, flushFirst } from "./context.ts";
 import { decodeFor } from "./tiers.ts";
 
 /** Whether a store keeps the past too. */
@@ -33,7 +33,7 @@ export const valueAt = async (
 ): Promise<unknown> => {
   const { store, versions } = context;
   if (store === undefined) return versions?.valueAt(key, at, registration);
-  await context.dirty?.flushKey(key);
+  await flushFirst(context, [key], "getAt");
   const record = await recordAt(store, key, at);
   return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
 };

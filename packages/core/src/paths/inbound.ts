@@ -11,7 +11,8 @@ import { suspectAll } from "./suspicion.ts";
 export interface BusNews {
   drop(keys: readonly string[], sharedDropped: boolean): void;
   dropAll(): void;
-  other(body: FrameBody): void;
+  /** @param sentAt By the sender's wall clock, in milliseconds since the epoch. */
+  other(body: FrameBody, sentAt: number): void;
 }
 
 export interface InboundParts {
@@ -121,7 +122,7 @@ export class Inbound {
         this.#parts.peers.left(frame.sender, frame.incarnation);
         break;
       default:
-        news.other(body);
+        news.other(body, frame.sentAt);
     }
   }
 

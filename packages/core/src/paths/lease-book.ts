@@ -4,7 +4,7 @@ import type { AttachBody, LeaseBody } from "../wire/frame-body.ts";
 /** A group of keys that end together. Plain data: its id works on any node. */
 export interface Lease {
   readonly id: string;
-  /** In milliseconds since the epoch, by the store's clock, or where there is no store by the granting node's. `Infinity`: never. */
+  /** In milliseconds since the epoch, by the store's clock, or where there is no store by this node's. `Infinity`: never. */
   readonly expiresAt: number;
 }
 
@@ -22,7 +22,7 @@ export interface LeaseLimits {
 
 /** Where leases are kept: in the store, or, where there is none, by every node. */
 export interface LeaseBook {
-  /** Live leases that this node knows of. */
+  /** Leases that this node watches. */
   readonly size: number;
   grant(ttlMs: number, limits: LeaseLimits): Promise<Lease>;
   attach(lease: LeaseRef, key: string, limits: LeaseLimits): Promise<void>;
@@ -32,13 +32,23 @@ export interface LeaseBook {
   revoke(lease: LeaseRef, limits: LeaseLimits): Promise<boolean>;
   /** @param sentAt By the sender's wall clock. */
   onFrame(body: LeaseBody | AttachBody, sentAt: number): void;
+  /** News may have been missed. Worked off at the next tick. */
   refresh(): void;
+  /** Once per heartbeat. */
   tick(): void;
   close(): void;
 }
 
+const form = /^[\w-]{1,64}$/;
+
+/** Whether a lease can have this id: it becomes part of keys in the store. */
+export const isLeaseId = (id: unknown): id is string => typeof id === "string" && form.test(id);
+
 export const leaseEnded = (id: string, operation: string): WarpError =>
   new WarpError("LEASE_ENDED", `the lease "${id}" was revoked, has expired, or was never granted`, { operation });
 
-/** How much later than the node that a lease is of another node sees to its expiry: by then it has mostly been told. */
+/**
+ * The longest that a node waits with the expiry of a lease that is another's, in milliseconds: that node comes first,
+ * and tells of it, so that not all of them do the work. Drawn anew for each.
+ */
 export const strangersWaitMs = 500;

@@ -97,7 +97,7 @@ export const getOrSetManyKeys = (
   return collect(distinct, request.operation, async (key) => {
     const registration = registrationFor(context, key, request.operation);
     // Somebody else's loader runs for this key: the others need not wait for it.
-    if (context.flights.current(key, registration)?.loaded !== undefined) many.decided(key);
+    if (context.flights.current(key, registration, request.forced)?.loaded !== undefined) many.decided(key);
     try {
       return await readKey(context, key, {
         ...request,

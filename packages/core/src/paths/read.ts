@@ -3,7 +3,7 @@ import type { Registration } from "../mechanisms/registration.ts";
 import type { Flight } from "../mechanisms/single-flight.ts";
 import { abortedError, late, waitFor, within } from "../mechanisms/wait.ts";
 import { type Entry, expiryOf, markVisited, TrackedEntry } from "../values/entry.ts";
-import { type Context, type Fetched, inBackground, registrationFor } from "./context.ts";
+import { type Context, type Fetched, flushFirst, inBackground, registrationFor } from "./context.ts";
 import { fetchKey } from "./fetch.ts";
 import { type Loader, loadKey } from "./load.ts";
 import { isolateOut, mayServeStale, standingOf } from "./tiers.ts";
@@ -41,7 +41,7 @@ const startFlight = (
   entry: Entry | undefined,
   forced: boolean,
 ): ReadFlight =>
-  context.flights.start(key, registration, ({ token }) =>
+  context.flights.start(key, registration, forced, ({ token }) =>
     fetchKey({ context, key, registration, token, entry, forced }),
   );
 
@@ -77,7 +77,7 @@ const refreshAhead = (
   request: ReadRequest,
 ): void => {
   if (context.store === undefined && request.loader === undefined) return;
-  if (context.flights.current(key, registration) !== undefined) return;
+  if (context.flights.current(key, registration, true) !== undefined) return;
   registration.meters.eagerRefreshes++;
   const flight = startFlight(context, key, registration, entry, true);
   flight.detach();
@@ -187,13 +187,13 @@ export const readKey = async (context: Context, key: string, request: ReadReques
   const registration = registrationFor(context, key, request.operation);
   registration.policy.strategy?.record(key);
   if (request.signal?.aborted === true) throw abortedError(request.signal, { key, operation: request.operation });
-  if (context.dirty?.isPartial(key) === true) await context.dirty.flushKey(key);
+  if (context.dirty?.isPartial(key) === true) await flushFirst(context, [key], request.operation, request);
   const entry = context.local?.get(key);
   if (entry !== undefined && !request.forced) {
     const served = serveEntry(context, key, registration, entry, request);
     if (served !== notServed) return isolateOut(context, served);
   }
-  let flight = context.flights.current(key, registration);
+  let flight = context.flights.current(key, registration, request.forced);
   if (flight === undefined) flight = startFlight(context, key, registration, entry, request.forced);
   else registration.meters.loadsSaved++;
   const answer = loadedBy(context, registration, flight, request, entry?.value);

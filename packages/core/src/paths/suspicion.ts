@@ -6,5 +6,6 @@ export const suspectAll = (context: Context, reason: GapReason): void => {
   context.meters.bus.gaps[reason]++;
   const at = context.clock.now();
   for (const registration of context.registrations()) if (registration.isDistributed) registration.raise(at);
+  context.leases?.refresh();
   context.logger.debug({ reason, node: context.settings.node }, "changes may have been missed: entries are suspect");
 };

@@ -139,6 +139,10 @@ export const dropLocal = (context: Context, key: string): void => {
   } else context.local?.delete(key);
 };
 
+/** Whether the shared tier is known not to answer, and callers need not hear of it. */
+export const isOut = ({ shared, settings }: Context): boolean =>
+  shared !== undefined && shared.guard.state !== "closed" && settings.onCacheError === "miss";
+
 /** Puts a value into the shared tier behind the caller's back, where the slot still has the token read before the load. */
 export const fillShared = (
   context: Context,
@@ -148,28 +152,33 @@ export const fillShared = (
 ): void => {
   const { shared } = context;
   const { key, registration, life, revision } = fill;
-  if (shared === undefined || claim?.epoch === undefined || life.ttlMs <= 0 || !context.fills.isValid(fill.token))
+  if (
+    shared === undefined ||
+    isOut(context) ||
+    claim?.epoch === undefined ||
+    life.ttlMs <= 0 ||
+    !context.fills.isValid(fill.token)
+  )
     return;
   const { graceMs } = registration;
   const bytes = encodeSharedEntry({ value, revision, epoch: claim.epoch, graceMs, ttlMs: life.ttlMs });
   inBackground(context, "fill", key, shared.put({ key, bytes, ttlMs: life.ttlMs + graceMs, token: claim.token }));
 };
 
-/**
- * Removes the slots of `keys` from the shared tier. What cannot be removed now is owed, and removed before it is read.
- * @returns Whether they are gone.
- */
-export const dropShared = async (context: Context, keys: readonly string[]): Promise<boolean> => {
-  const { shared } = context;
-  if (shared === undefined) return true;
+/** Has other nodes drop `keys`, and removes their slots from the shared tier first. What cannot be removed now is owed. */
+export const dropElsewhere = async (context: Context, keys: readonly string[]): Promise<void> => {
+  const { shared, bus } = context;
   try {
-    await shared.drop(keys);
-    return true;
+    await shared?.drop(keys);
   } catch (error) {
-    shared.owe(keys, true);
+    shared?.owe(keys, true);
+    // Whatever becomes of the error, the others must know what they still have to drop there.
+    bus?.announce(keys, false);
+    if (isOut(context)) return;
     tolerateCacheError(context, error, "drop", "shared-cache");
-    return false;
+    return;
   }
+  bus?.announce(keys, true);
 };
 
 /** @throws {WarpError} `CORRUPT`. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { WarpError } from "../errors.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context } from "./context.ts";
-import { dropLocal, dropShared } from "./tiers.ts";
+import { dropElsewhere, dropLocal } from "./tiers.ts";
 import { resultsOf, type Work } from "./transaction-steps.ts";
 import { currentLocalValue, putLocally } from "./write-local.ts";
 
@@ -39,7 +39,5 @@ export const commitTransactionLocally = async (context: Context, works: Readonly
   }
   const keys = [...results.keys()];
   if (keys.length === 0) return;
-  const gone = await dropShared(context, keys);
-  const announced = keys.filter((key) => works.get(key)?.registration.isDistributed === true);
-  if (announced.length > 0) context.bus?.announce(announced, gone);
+  if (keys.some((key) => works.get(key)?.registration.isDistributed === true)) await dropElsewhere(context, keys);
 };

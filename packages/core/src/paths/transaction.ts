@@ -4,10 +4,11 @@ import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import type { Mutation, StoredRecord } from "../ports/store.ts";
 import { decodeValue, encodeValue } from "../wire/encode-value.ts";
-import { type Context, registrationFor } from "./context.ts";
+import { type Context, flushFirst, registrationFor } from "./context.ts";
+import { dropElsewhere } from "./tiers.ts";
 import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
-import { applyLocally, publishWrite } from "./write.ts";
+import { applyLocally } from "./write.ts";
 import { commitLoop, type Known, runWrite } from "./write-run.ts";
 import { deleteMutation, guess, knownFrom, putMutation } from "./write-values.ts";
 
@@ -41,7 +42,7 @@ export class Transaction {
   /** @returns The value as of this transaction, `undefined` if the key does not exist. */
   async get(key: string): Promise<unknown> {
     const work = this.#workOn(key);
-    await this.#context.dirty?.flushKey(key);
+    await flushFirst(this.#context, [key], "txn");
     work.read ??= await this.#read(key, work.registration);
     return applySteps(work.registration, key, work.read.value, work.steps);
   }
@@ -78,7 +79,7 @@ export class Transaction {
     this.#requireLive("commit");
     this.#ended = true;
     if (this.#works.size === 0) return;
-    const { store, dirty } = this.#context;
+    const { store } = this.#context;
     if (store === undefined) return commitTransactionLocally(this.#context, this.#works);
     if (this.#works.size > 1 && !store.store.atomicBatch) {
       throw new WarpError("UNSUPPORTED", "this store cannot commit more than one key at once", {
@@ -86,7 +87,7 @@ export class Transaction {
         port: "store",
       });
     }
-    for (const key of this.#works.keys()) await dirty?.flushKey(key);
+    await flushFirst(this.#context, this.#works.keys(), "commit", options);
     await this.#commitToStore(store, options);
   }
 
@@ -141,7 +142,7 @@ export class Transaction {
               revision,
             });
         });
-        await publishWrite(context, written);
+        await dropElsewhere(context, written);
       } finally {
         for (const token of tokens.values()) context.fills.release(token);
       }

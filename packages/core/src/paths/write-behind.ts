@@ -7,8 +7,8 @@ import { delay } from "../values/clock.ts";
 import { dirtyGeneration, type Entry, isDirty, slowGeneration, TrackedEntry } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, DirtyKeys } from "./context.ts";
-import { standingOf } from "./tiers.ts";
-import { publishWrite } from "./write.ts";
+import { dropElsewhere, standingOf } from "./tiers.ts";
+
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
 import { knownFrom, mergeValues, putMutation } from "./write-values.ts";
 
@@ -105,7 +105,8 @@ export class WriteBehind implements DirtyKeys {
     // Before anything has changed.
     encodeValue(registration.policy.codec, result, key);
     fills.void(key);
-    const generation = partial ? slowGeneration(dirtyGeneration) : dirtyGeneration;
+    const mustBeLookedAt = partial || local?.isolate === "clone";
+    const generation = mustBeLookedAt ? slowGeneration(dirtyGeneration) : dirtyGeneration;
     local?.set(
       key,
       new TrackedEntry(
@@ -211,7 +212,7 @@ export class WriteBehind implements DirtyKeys {
       },
     });
     this.#taken(key, dirty, incoming.length, landed);
-    await publishWrite(this.#context, [key]);
+    await dropElsewhere(this.#context, [key]);
   }
 
   /** What no retry can mend is let go, and with it what came on top: the next read asks the store. */

@@ -2,7 +2,7 @@ import type { Registration } from "../mechanisms/registration.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { decodeSharedEntry, encodeSharedEntry } from "../wire/shared-entry.ts";
 import { type Context, tolerateCacheError } from "./context.ts";
-import { decodeFor, dropLocal, dropShared, fillLocal, isolateOut, newLife, standingOf } from "./tiers.ts";
+import { decodeFor, dropElsewhere, dropLocal, fillLocal, isolateOut, newLife, standingOf } from "./tiers.ts";
 import { runWrite } from "./write-run.ts";
 import { mergeValues, type WriteRequest, writeCall } from "./write-values.ts";
 
@@ -50,21 +50,21 @@ const putShared = async (
   registration: Registration,
   key: string,
   encoded: Uint8Array,
-): Promise<boolean> => {
-  const epoch = context.epochs?.trusted;
-  if (context.shared === undefined) return true;
-  if (epoch === undefined) return await dropShared(context, [key]);
+): Promise<void> => {
+  const { shared, bus, epochs } = context;
+  if (shared === undefined || epochs?.trusted === undefined) return await dropElsewhere(context, [key]);
   const { ttlMs } = newLife(context, key, registration, false);
   const { graceMs } = registration;
-  const bytes = encodeSharedEntry({ value: encoded, revision: undefined, epoch, graceMs, ttlMs });
+  const bytes = encodeSharedEntry({ value: encoded, revision: undefined, epoch: epochs.trusted, graceMs, ttlMs });
   try {
-    await context.shared.put({ key, bytes, ttlMs: ttlMs + graceMs, token: undefined });
-    return true;
+    await shared.put({ key, bytes, ttlMs: ttlMs + graceMs, token: undefined });
   } catch (error) {
-    context.shared.owe([key], true);
+    shared.owe([key], true);
+    bus?.announce([key], false);
     tolerateCacheError(context, error, "set", "shared-cache");
-    return false;
+    return;
   }
+  bus?.announce([key], true);
 };
 
 /** A write where the caches are all there is. Synchronous but for the shared tier. */
@@ -75,7 +75,7 @@ export const setWithoutStore = (
   value: unknown,
   request: WriteRequest,
 ): unknown => {
-  if (context.shared === undefined) {
+  if (context.shared === undefined || !registration.isDistributed) {
     const merged = mergeValues(registration, key, currentLocalValue(context, registration, key), value);
     putLocally(context, registration, key, merged);
     if (registration.isDistributed) context.bus?.announce([key], true);
@@ -89,8 +89,7 @@ export const setWithoutStore = (
     const merged = mergeValues(registration, key, current, value);
     const encoded = encodeValue(registration.policy.codec, merged, key);
     putLocally(context, registration, key, merged);
-    const done = await putShared(context, registration, key, encoded);
-    if (registration.isDistributed) context.bus?.announce([key], done);
+    await putShared(context, registration, key, encoded);
     return isolateOut(context, merged);
   });
 };
@@ -104,7 +103,6 @@ export const deleteWithoutStore = async (
   const existed = currentLocalValue(context, registration, key) ?? (await sharedValue(context, registration, key));
   dropLocal(context, key);
   context.versions?.add(key, undefined, registration, registration.generation, context.clock.now());
-  const gone = await dropShared(context, [key]);
-  context.bus?.announce([key], gone);
+  await dropElsewhere(context, [key]);
   return existed !== undefined;
 };

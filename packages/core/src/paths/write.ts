@@ -5,8 +5,8 @@ import type { StoredRecord } from "../ports/store.ts";
 import { isDirty, type Revision } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { dropEverywhere } from "./commit.ts";
-import type { Context } from "./context.ts";
-import { dropShared, fillLocal, isolateOut, newLife } from "./tiers.ts";
+import { type Context, flushFirst } from "./context.ts";
+import { dropElsewhere, fillLocal, isolateOut, newLife } from "./tiers.ts";
 import { deleteWithoutStore, setWithoutStore } from "./write-local.ts";
 import { commitLoop, runWrite } from "./write-run.ts";
 import {
@@ -50,11 +50,6 @@ export const applyLocally = (
   });
 };
 
-/** Tells of a write: the shared tier first, then, in the background, every other node. */
-export const publishWrite = async (context: Context, keys: readonly string[]): Promise<void> => {
-  context.bus?.announce(keys, await dropShared(context, keys));
-};
-
 const setInStore = (
   context: Context,
   store: StoreAccess,
@@ -86,7 +81,7 @@ const setInStore = (
       });
       const revision = landed.records[0]?.revision === landed.operation ? landed.operation : undefined;
       applyLocally(context, registration, key, { token, value: landed.result, revision });
-      await publishWrite(context, [key]);
+      await dropElsewhere(context, [key]);
       return landed.result;
     } finally {
       context.fills.release(token);
@@ -143,7 +138,7 @@ const deleteInStore = (
         },
       });
       applyLocally(context, registration, key, { token, value: undefined, revision: undefined });
-      await publishWrite(context, [key]);
+      await dropElsewhere(context, [key]);
       return landed.result;
     } finally {
       context.fills.release(token);
@@ -159,7 +154,7 @@ export const deleteKey = async (
 ): Promise<boolean> => {
   registration.meters.deletes++;
   if (context.store === undefined) return await deleteWithoutStore(context, registration, key);
-  await context.dirty?.flushKey(key);
+  await flushFirst(context, [key], request.operation, request);
   return await deleteInStore(context, context.store, registration, key, request);
 };
 
@@ -170,7 +165,7 @@ export const invalidateKeys = async (
   keys: readonly string[],
 ): Promise<void> => {
   registration.meters.invalidations += keys.length;
-  if (context.dirty !== undefined) for (const key of keys) await context.dirty.flushKey(key);
+  await flushFirst(context, keys, "invalidate");
   await dropEverywhere(context, keys);
 };
 
