@@ -20,7 +20,7 @@ const pollMs = 3;
 const turn = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A clock handed over is moved at most this often while waiting: what a case waits for is due long before. */
-const mostSteps = 200;
+const mostSteps = 1_000;
 
 export const timeOf = ({ advance, patienceMs = 10_000 }: TimeSource): Time => {
   const until: Time["until"] = async (what, condition) => {
