@@ -22,6 +22,8 @@ export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";
 export { MemoryStoreData, type StoreWrite } from "./memory/memory-store-data.ts";
 export type { Pause } from "./memory/pause.ts";
 export type { Deadlines, WarpOptions } from "./options.ts";
+export type { GrantLeaseOptions, LeaseOptions, RenewLeaseOptions } from "./paths/lease.ts";
+export type { Lease } from "./paths/lease-book.ts";
 export type { Loader, LoaderInput } from "./paths/load.ts";
 export type { ManyLoader } from "./paths/many.ts";
 export type { WarmupOptions, WarmupProgress } from "./paths/warmup.ts";

@@ -6,6 +6,7 @@ import { type WarpOptions, wholeNumber } from "./options.ts";
 import { BusSide, heartbeatMs } from "./paths/bus-side.ts";
 import { type Context, inBackground, requireOpen } from "./paths/context.ts";
 import { keepsHistory } from "./paths/history.ts";
+import { Leases } from "./paths/lease.ts";
 import { dropLocal } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
 import type { Codec } from "./ports/codec.ts";
@@ -18,6 +19,7 @@ import type { Cancel } from "./values/clock.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
 import type { Entry } from "./values/entry.ts";
 import { overlaps } from "./values/pattern.ts";
+import type { FrameBody } from "./wire/frame-body.ts";
 import { jsonCodec } from "./wire/json-codec.ts";
 
 /** The local tier as the fast path of a read sees it. */
@@ -34,6 +36,7 @@ export class Node {
   readonly composition: Composition;
   readonly registry: Registry = new Registry();
   readonly bus: BusSide | undefined;
+  readonly leases: Leases;
   readonly #writeBehind: WriteBehind | undefined;
   readonly #detachMetrics: Cancel | undefined;
   readonly #fallback: { readonly codec: Codec; readonly merge: MergeEngine | undefined };
@@ -55,11 +58,13 @@ export class Node {
       const news = {
         drop: (keys: readonly string[], sharedDropped: boolean) => this.#drop(keys, sharedDropped),
         dropAll: () => this.#dropAll(),
-        other: () => undefined,
+        other: (body: FrameBody, sentAt: number) => this.leases.onFrame(body, sentAt),
       };
       this.bus = new BusSide(context, { bus: options.bus, guard: busGuard, epoch, news });
       context.bus = this.bus;
     }
+    this.leases = new Leases(context, (body) => this.bus?.announceOther(body));
+    context.leases = this.leases;
     // In a later turn: a constructor does no I/O.
     queueMicrotask(() => epoch?.seek());
     const unwatch = context.shared?.cache.onRollback(() => epoch?.renew());
@@ -73,7 +78,7 @@ export class Node {
       () => this.#counts(),
       () => this.bus?.deaf === true,
     );
-    if (this.bus !== undefined || context.shared !== undefined) this.#scheduleTick();
+    if (this.bus !== undefined || context.shared !== undefined || context.store !== undefined) this.#scheduleTick();
   }
 
   get entries(): Hits {
@@ -94,7 +99,7 @@ export class Node {
       outbox: bus?.depth ?? 0,
       dirty: this.#writeBehind?.depth ?? 0,
       members: bus?.peers.nodes.length ?? 0,
-      leases: 0,
+      leases: this.leases.size,
     };
   }
 
@@ -200,6 +205,7 @@ export class Node {
       cancel();
       this.#cancelTick?.();
       composition.epoch?.end();
+      this.leases.close();
       for (const breaker of composition.breakers) breaker.end();
       composition.owned?.close();
       context.now.end();
@@ -240,6 +246,7 @@ export class Node {
       () => {
         this.#scheduleTick();
         this.bus?.tick();
+        this.leases.tick();
         this.#payOwed();
       },
       true,

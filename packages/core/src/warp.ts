@@ -14,6 +14,8 @@ import { type Hits, Node } from "./node.ts";
 import type { WarpOptions } from "./options.ts";
 import { type Context, registrationFor, requireOpen } from "./paths/context.ts";
 import { valueAt } from "./paths/history.ts";
+import type { GrantLeaseOptions, LeaseOptions, RenewLeaseOptions } from "./paths/lease.ts";
+import type { Lease } from "./paths/lease-book.ts";
 import type { Loader } from "./paths/load.ts";
 import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
 import { peekKey } from "./paths/peek.ts";
@@ -217,6 +219,40 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     const registration = registrationFor(this.#context, key, "getAt");
     const work = valueAt(this.#context, registration, key, instantOf("at", at));
     return requireFound(await this.#timed("getAt", work), key, "getAt") as Keys[K];
+  }
+
+  /**
+   * Begins a lease: keys attached to it are dropped together, from every cache of every node, when it is revoked or
+   * expires by the store's clock. Costs one commit.
+   * @returns Plain data: its id works on any node.
+   * @throws {WarpError} `INVALID_ARGUMENT`; `UNAVAILABLE`, `DEADLINE_EXCEEDED`; `OUTCOME_UNKNOWN`: nobody has its id, so it
+   *   is ended again in the background; `OVERLOADED` beyond 10 000 live leases without a store; `CLOSED`.
+   */
+  grantLease(options: GrantLeaseOptions): Promise<Lease> {
+    return this.#timed("grantLease", this.#node.leases.grant(options));
+  }
+
+  /**
+   * Attaches a key to a lease, whoever granted it and whether or not the key has a value. Costs one commit and one read.
+   * @throws {WarpError} `LEASE_ENDED`; `UNREGISTERED`; `INVALID_ARGUMENT`; `UNAVAILABLE`, `DEADLINE_EXCEEDED` and
+   *   `OUTCOME_UNKNOWN`: may be repeated; `OVERLOADED` beyond 100 000 attached keys without a store; `CLOSED`.
+   */
+  attachKey(lease: Lease | string, key: KeyOf<Keys>, options?: LeaseOptions): Promise<void> {
+    return this.#timed("attachKey", this.#node.leases.attach(lease, key, options));
+  }
+
+  /** Begins a lease's time anew. @throws {WarpError} `LEASE_ENDED`, and as `grantLease`; may be repeated. */
+  renewLease(lease: Lease | string, options?: RenewLeaseOptions): Promise<Lease> {
+    return this.#timed("renewLease", this.#node.leases.renew(lease, options));
+  }
+
+  /**
+   * Ends a lease and drops its keys. Resolves once they are dropped here and in the shared tier and on their way to the
+   * other nodes. @returns `false` if it had ended already.
+   * @throws {WarpError} `OUTCOME_UNKNOWN`: what has begun goes on in the background; may be repeated; as `grantLease`.
+   */
+  revokeLease(lease: Lease | string, options?: LeaseOptions): Promise<boolean> {
+    return this.#timed("revokeLease", this.#node.leases.revoke(lease, options));
   }
 
   /** What failed behind the callers' backs. Each error goes to one reader; the last 1 000 unread ones are kept. */
