@@ -11,6 +11,7 @@ export {
   type PgPoolOptions,
   type PgPrepared,
   type PgQueryable,
+  type PgResult,
   type PgRow,
 } from "./pg-client.ts";
 export { PgStore } from "./pg-store.ts";

@@ -24,7 +24,8 @@ export interface PgClient extends PgQueryable {
   transaction<T>(run: (transaction: PgQueryable) => Promise<T>, limits?: PgLimits): Promise<T>;
 }
 
-interface PgResult {
+/** What of a client's result this package reads. */
+export interface PgResult {
   readonly rows: readonly unknown[];
 }
 

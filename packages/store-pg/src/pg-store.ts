@@ -69,7 +69,7 @@ export class PgStore implements Store, History {
     await migrate(this.#client, this.#settings.names);
   }
 
-  async get(key: string, unless?: Revision, _options?: CallOptions): Promise<StoredRecord | "unchanged" | undefined> {
+  async get(key: string, unless?: Revision): Promise<StoredRecord | "unchanged" | undefined> {
     this.#reaper.start();
     const [row] = await this.#client.query(this.#reads.get, [this.#clock(), toColumn(key), unless ?? null]);
     return row === undefined ? undefined : foundIn(row);
@@ -78,7 +78,6 @@ export class PgStore implements Store, History {
   async getMany(
     keys: readonly string[],
     unless: readonly (Revision | undefined)[] = [],
-    _options?: CallOptions,
   ): Promise<readonly (StoredRecord | "unchanged" | undefined)[]> {
     this.#reaper.start();
     const found = new Array<StoredRecord | "unchanged" | undefined>(keys.length).fill(undefined);
@@ -105,7 +104,7 @@ export class PgStore implements Store, History {
   }
 
   /** In the order of code points. Each page is one statement; between pages nothing is held at the server. */
-  async *keys(prefix: string, _options?: CallOptions): AsyncGenerator<string, void, undefined> {
+  async *keys(prefix: string): AsyncGenerator<string, void, undefined> {
     const end = above(toColumn(prefix));
     // Most prefixes have few keys; many are read in large pages.
     for (let from = toColumn(prefix), size = firstPage; ; size = laterPage) {
@@ -121,12 +120,12 @@ export class PgStore implements Store, History {
     }
   }
 
-  async now(_options?: CallOptions): Promise<number> {
+  async now(): Promise<number> {
     const [row] = await this.#client.query(this.#reads.now, [this.#clock()]);
     return Number(row?.now);
   }
 
-  async getAt(key: string, at: number, _options?: CallOptions): Promise<StoredRecord | undefined> {
+  async getAt(key: string, at: number): Promise<StoredRecord | undefined> {
     const [row] = await this.#client.query(this.#reads.getAt, [this.#clock(), toColumn(key), at]);
     if (row?.found === true) return recordOf(row);
     if (row?.lost === true)

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, it } from "@jest/globals";
 import { compareTimestamps, conflictsOf, type StoredRecord } from "@warp/core";
 import { describeBackends } from "./backends.ts";
@@ -183,6 +184,18 @@ await describeBackends((open) => {
     expect(row).toEqual({ name: "Köln" });
     await sql(`UPDATE ${table} SET value = '\\x02ff'`);
     expect(await sql(`SELECT ${table}_decode(value) AS value FROM ${table}`)).toEqual([{ value: null }]);
+  });
+
+  it("the SQL of the README does what it says", async () => {
+    const { store, table, sql } = await open();
+    await put(store, "city:oslo", "x");
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const [, block = ""] = /```sql\n(.*?)```/s.exec(readme) ?? [];
+    const statements = block.replaceAll("warp", table).split(";\n").slice(0, -1);
+    expect(statements).toHaveLength(3);
+    for (const statement of statements) await sql(statement);
+    expect(text(await read(store, "city:rome"))).toBe('\u0001{"people": 2750000, "capital": true}');
+    expect((await readRecord(store, "city:oslo")).value).toBeUndefined();
   });
 
   it("keys stand in the table as they are", async () => {
