@@ -75,7 +75,7 @@ export {
   TrackedEntry,
   uselessFrom,
 } from "./values/entry.ts";
-export { type Random, systemRandom } from "./values/random.ts";
+export { newOperationId, type Random, systemRandom } from "./values/random.ts";
 export { compareTimestamps, nextTimestamp, type Timestamp } from "./values/timestamp.ts";
 export { Warp } from "./warp.ts";
 export { jsonCodec } from "./wire/json-codec.ts";

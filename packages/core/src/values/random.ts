@@ -24,3 +24,6 @@ export const systemRandom: Random = Object.freeze({
     return pool.toString("base64url", used - 16, used);
   },
 });
+
+/** A new operation id, for `set(key, value, { op })`: 22 characters of base64url, never the same again. */
+export const newOperationId = (): string => systemRandom.id();
