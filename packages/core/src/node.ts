@@ -134,22 +134,18 @@ export class Node {
     return answer;
   }
 
-  /** Counts how long `work` takes, by outcome. */
-  timed<T>(operation: string, work: Promise<T>): Promise<T> {
+  /** Runs a call and counts how long it takes, by outcome. What it throws at once rejects too. */
+  async timed(operation: string, run: () => unknown): Promise<unknown> {
     const { clock, meters } = this.context;
     const began = clock.monotonic();
-    const observe = (outcome: string): void =>
+    let outcome = "error";
+    try {
+      const result = await run();
+      outcome = "ok";
+      return result;
+    } finally {
       meters.latency(operation, outcome).observe((clock.monotonic() - began) / 1_000);
-    return work.then(
-      (result) => {
-        observe("ok");
-        return result;
-      },
-      (error: unknown) => {
-        observe("error");
-        throw error;
-      },
-    );
+    }
   }
 
   /** @returns `false` if the pattern is taken. @throws {WarpError} `UNSUPPORTED`. */

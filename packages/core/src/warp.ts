@@ -19,7 +19,7 @@ import type { Lease } from "./paths/lease-book.ts";
 import type { Loader } from "./paths/load.ts";
 import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
 import { peekKey } from "./paths/peek.ts";
-import { type ReadRequest, readKey, requireFound } from "./paths/read.ts";
+import { readKey, requireFound } from "./paths/read.ts";
 import { Transaction } from "./paths/transaction.ts";
 import { type WarmupOptions, type WarmupProgress, warmupAll } from "./paths/warmup.ts";
 import { clearAll, deleteKey, invalidateKeys, setKey } from "./paths/write.ts";
@@ -39,10 +39,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   readonly #context: Context;
   readonly #node: Node;
 
-  /**
-   * Does no I/O that a caller waits for; `ready` says when the bus is live.
-   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for a port of another version.
-   */
+  /** Does no I/O. @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for a port of another version. */
   constructor(options: WarpOptions = {}) {
     this.#node = new Node(options);
     this.#context = this.#node.context;
@@ -88,17 +85,15 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    */
   get<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K]> {
     const entry = this.#entries.get(key);
-    if (options === undefined && entry !== undefined && this.#isFresh(entry))
-      return this.#hit("get", entry) as Promise<Keys[K]>;
-    return this.#read("get", key, options).then((value) => requireFound(value, key, "get")) as Promise<Keys[K]>;
+    if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("get", entry);
+    return this.#read("get", key, options).then((value) => requireFound(value, key, "get") as Keys[K]);
   }
 
   /** As `get`, but `undefined` for a key that neither a cache nor the store has. */
   find<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K] | undefined> {
     const entry = this.#entries.get(key);
-    if (options === undefined && entry !== undefined && this.#isFresh(entry))
-      return this.#hit("find", entry) as Promise<Keys[K]>;
-    return this.#read("find", key, options) as Promise<Keys[K] | undefined>;
+    if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("find", entry);
+    return this.#read("find", key, options);
   }
 
   /**
@@ -107,18 +102,15 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    */
   peek<K extends KeyOf<Keys>>(key: K): Keys[K] | undefined {
     const entry = this.#entries.get(key);
-    if (entry !== undefined && this.#isFresh(entry)) {
-      entry.generation |= 1;
-      entry.registration.hits++;
-      return entry.value as Keys[K];
-    }
-    return peekKey(this.#context, key) as Keys[K] | undefined;
+    if (entry === undefined || !this.#isFresh(entry)) return peekKey(this.#context, key) as Keys[K] | undefined;
+    entry.generation |= 1;
+    entry.registration.hits++;
+    return entry.value as Keys[K];
   }
 
   /**
-   * Reads `key` as `get` does, and where neither a cache nor the store has it, runs `loader` and keeps what it makes: in the
-   * store, if that still holds what was there before the loader began, and in the caches. Callers that come while a
-   * load is under way share it.
+   * Reads `key` as `get` does, and where nobody has it, runs `loader` and keeps what it makes: in the store, if that still
+   * holds what was there before the loader began, and in the caches. Callers that come meanwhile share the load.
    * @returns The value, or what somebody else stored meanwhile; `undefined` if the loader says that it does not exist.
    * @throws The loader's own error; {WarpError} as `get`, and `INVALID_VALUE`, `OUTCOME_UNKNOWN`.
    */
@@ -128,27 +120,23 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     options?: LoadOptions,
   ): Promise<Keys[K] | undefined> {
     const entry = this.#entries.get(key);
-    if (options === undefined && entry !== undefined && this.#isFresh(entry))
-      return this.#hit("getOrSet", entry) as Promise<Keys[K]>;
-    return this.#read("getOrSet", key, options, loader as Loader<unknown>) as Promise<Keys[K] | undefined>;
+    if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("getOrSet", entry);
+    return this.#read("getOrSet", key, options, loader as Loader<unknown>);
   }
 
   /** Reads many keys in one round trip to each tier. @returns What there is. @throws {WarpError} with `errors`. */
   getMany<K extends KeyOf<Keys>>(keys: readonly K[], options?: ReadOptions): Promise<Map<K, Keys[K]>> {
-    return this.#timed("getMany", getManyKeys(this.#context, keys, readRequest("getMany", options))) as Promise<
-      Map<K, Keys[K]>
-    >;
+    return this.#timed("getMany", () => getManyKeys(this.#context, keys, readRequest("getMany", options)));
   }
 
-  /** As `getMany`, with one run of `loadMissing` for all keys that nobody has. */
+  /** As `getMany`, with one run of `load` for all keys that nobody has. */
   getOrSetMany<K extends KeyOf<Keys>>(
     keys: readonly K[],
-    loadMissing: ManyLoader<Keys[K]>,
+    load: ManyLoader<Keys[K]>,
     options?: LoadOptions,
   ): Promise<Map<K, Keys[K]>> {
-    const request = readRequest("getOrSetMany", options);
-    const work = getOrSetManyKeys(this.#context, keys, loadMissing as ManyLoader<unknown>, request);
-    return this.#timed("getOrSetMany", work) as Promise<Map<K, Keys[K]>>;
+    const run = () => getOrSetManyKeys(this.#context, keys, load, readRequest("getOrSetMany", options));
+    return this.#timed("getOrSetMany", run);
   }
 
   /**
@@ -158,7 +146,10 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    *   `OVERLOADED` (strong-local); `ABORTED`; `UNREGISTERED`; `CLOSED`.
    */
   set<K extends KeyOf<Keys>>(key: K, value: Keys[K], options?: SetOptions): Promise<Keys[K]> {
-    return this.#timed("set", this.#set(key, value, options)) as Promise<Keys[K]>;
+    return this.#timed("set", () => {
+      const registration = registrationFor(this.#context, key, "set");
+      return setKey(this.#context, registration, key, value, writeRequest("set", options));
+    });
   }
 
   /** Independent writes in shared round trips. @returns The values as stored. @throws {WarpError} with `errors`. */
@@ -166,20 +157,23 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     entries: Iterable<readonly [K, Keys[K]]>,
     options?: CallLimits,
   ): Promise<Map<K, Keys[K]>> {
-    const work = setManyKeys(this.#context, new Map<string, unknown>(entries), writeRequest("setMany", options));
-    return this.#timed("setMany", work) as Promise<Map<K, Keys[K]>>;
+    const operation = "setMany";
+    return this.#timed(operation, () => setManyKeys(this.#context, new Map(entries), writeRequest(operation, options)));
   }
 
   /** Removes `key` from the store, then from every tier of every node. @returns Whether there was a value. */
-  async delete(key: KeyOf<Keys>, options?: SetOptions): Promise<boolean> {
-    const registration = registrationFor(this.#context, key, "delete");
-    return await this.#timed("delete", deleteKey(this.#context, registration, key, writeRequest("delete", options)));
+  delete(key: KeyOf<Keys>, options?: SetOptions): Promise<boolean> {
+    return this.#timed("delete", () => {
+      const registration = registrationFor(this.#context, key, "delete");
+      return deleteKey(this.#context, registration, key, writeRequest("delete", options));
+    });
   }
 
   /** Drops `key` from every tier of every node; the store keeps it. */
-  async invalidate(key: KeyOf<Keys>): Promise<void> {
-    const registration = registrationFor(this.#context, key, "invalidate");
-    await this.#timed("invalidate", invalidateKeys(this.#context, registration, [key]));
+  invalidate(key: KeyOf<Keys>): Promise<void> {
+    return this.#timed("invalidate", () =>
+      invalidateKeys(this.#context, registrationFor(this.#context, key, "invalidate"), [key]),
+    );
   }
 
   /** Drops everything from every tier of every node; the store keeps it. */
@@ -205,54 +199,46 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     work: (transaction: TypedTransaction<Keys>) => T | Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    return this.#timed(
-      "transaction",
-      runTransaction(this.#context, () => this.txn(), work, options),
-    );
+    return this.#timed("transaction", () => runTransaction(this.#context, () => this.txn(), work, options));
   }
 
-  /**
-   * The value as of `at`, dated by the store's commits; without a store, by what this node saw.
-   * @throws {WarpError} `NOT_FOUND` if it did not exist then; `HISTORY_UNAVAILABLE` if that is no longer known.
-   */
-  async getAt<K extends KeyOf<Keys>>(key: K, at: Date | number): Promise<Keys[K]> {
-    const registration = registrationFor(this.#context, key, "getAt");
-    const work = valueAt(this.#context, registration, key, instantOf("at", at));
-    return requireFound(await this.#timed("getAt", work), key, "getAt") as Keys[K];
+  /** The value as of `at`, dated by the store's commits, else by this node. @throws {WarpError} `HISTORY_UNAVAILABLE`, `NOT_FOUND`. */
+  getAt<K extends KeyOf<Keys>>(key: K, at: Date | number): Promise<Keys[K]> {
+    return this.#timed("getAt", async () => {
+      const registration = registrationFor(this.#context, key, "getAt");
+      return requireFound(await valueAt(this.#context, registration, key, instantOf("at", at)), key, "getAt");
+    });
   }
 
   /**
    * Begins a lease: keys attached to it are dropped together, from every cache of every node, when it is revoked or
-   * expires by the store's clock. Costs one commit.
-   * @returns Plain data: its id works on any node.
-   * @throws {WarpError} `INVALID_ARGUMENT`; `UNAVAILABLE`, `DEADLINE_EXCEEDED`; `OUTCOME_UNKNOWN`: nobody has its id, so it
-   *   is ended again in the background; `OVERLOADED` beyond 10 000 live leases without a store; `CLOSED`.
+   * expires by the store's clock. Costs one commit. @returns Plain data: its id works on any node.
+   * @throws {WarpError} As `set`; `OUTCOME_UNKNOWN`: nobody has its id, so it is ended again in the background;
+   *   `OVERLOADED` beyond 10 000 live leases without a store.
    */
   grantLease(options: GrantLeaseOptions): Promise<Lease> {
-    return this.#timed("grantLease", this.#node.leases.grant(options));
+    return this.#timed("grantLease", () => this.#node.leases.grant(options));
   }
 
   /**
    * Attaches a key to a lease, whoever granted it and whether or not the key has a value. Costs one commit and one read.
-   * @throws {WarpError} `LEASE_ENDED`; `UNREGISTERED`; `INVALID_ARGUMENT`; `UNAVAILABLE`, `DEADLINE_EXCEEDED` and
-   *   `OUTCOME_UNKNOWN`: may be repeated; `OVERLOADED` beyond 100 000 attached keys without a store; `CLOSED`.
+   * @throws {WarpError} `LEASE_ENDED`; as `set`, may be repeated; `OVERLOADED` beyond 100 000 keys without a store.
    */
   attachKey(lease: Lease | string, key: KeyOf<Keys>, options?: LeaseOptions): Promise<void> {
-    return this.#timed("attachKey", this.#node.leases.attach(lease, key, options));
+    return this.#timed("attachKey", () => this.#node.leases.attach(lease, key, options));
   }
 
   /** Begins a lease's time anew. @throws {WarpError} `LEASE_ENDED`, and as `grantLease`; may be repeated. */
   renewLease(lease: Lease | string, options?: RenewLeaseOptions): Promise<Lease> {
-    return this.#timed("renewLease", this.#node.leases.renew(lease, options));
+    return this.#timed("renewLease", () => this.#node.leases.renew(lease, options));
   }
 
   /**
    * Ends a lease and drops its keys. Resolves once they are dropped here and in the shared tier and on their way to the
-   * other nodes. @returns `false` if it had ended already.
-   * @throws {WarpError} `OUTCOME_UNKNOWN`: what has begun goes on in the background; may be repeated; as `grantLease`.
+   * other nodes. May be repeated. @returns `false` if it had ended already. @throws {WarpError} As `set`.
    */
   revokeLease(lease: Lease | string, options?: LeaseOptions): Promise<boolean> {
-    return this.#timed("revokeLease", this.#node.leases.revoke(lease, options));
+    return this.#timed("revokeLease", () => this.#node.leases.revoke(lease, options));
   }
 
   /** What failed behind the callers' backs. Each error goes to one reader; the last 1 000 unread ones are kept. */
@@ -296,39 +282,22 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     return entry.generation >= entry.registration.generation && this.#clock.now() < entry.freshUntil;
   }
 
-  #hit(operation: string, entry: Entry): Promise<unknown> {
+  // `never`: what it is, the public signature says.
+  #hit(operation: string, entry: Entry): Promise<never> {
     entry.generation |= 1;
     // One hit in 1 024 is timed: timing each would cost more than the hit.
-    return (++entry.registration.hits & 1023) === 0
-      ? this.#node.timeHit(operation, entry)
-      : Promise.resolve(entry.value);
+    const isTimed = (++entry.registration.hits & 1023) === 0;
+    return (isTimed ? this.#node.timeHit(operation, entry) : Promise.resolve(entry.value)) as Promise<never>;
   }
 
-  #read(operation: string, key: string, options: LoadOptions | undefined, loader?: Loader<unknown>): Promise<unknown> {
-    return this.#timed(operation, this.#readSlowly(operation, key, options, loader));
+  #read(operation: string, key: string, options: LoadOptions | undefined, loader?: Loader<unknown>): Promise<never> {
+    return this.#timed(operation, () => {
+      const request = readRequest(operation, options);
+      return readKey(this.#context, key, loader === undefined ? request : { ...request, loader });
+    });
   }
 
-  // Async, so that bad input rejects like everything else.
-  async #readSlowly(
-    operation: string,
-    key: string,
-    options: LoadOptions | undefined,
-    loader: Loader<unknown> | undefined,
-  ): Promise<unknown> {
-    const request = readRequest(operation, options);
-    return await readKey(
-      this.#context,
-      key,
-      loader === undefined ? request : ({ ...request, loader } satisfies ReadRequest),
-    );
-  }
-
-  async #set(key: string, value: unknown, options: SetOptions | undefined): Promise<unknown> {
-    const registration = registrationFor(this.#context, key, "set");
-    return await setKey(this.#context, registration, key, value, writeRequest("set", options));
-  }
-
-  #timed<T>(operation: string, work: Promise<T>): Promise<T> {
-    return this.#node.timed(operation, work);
+  #timed(operation: string, run: () => unknown): Promise<never> {
+    return this.#node.timed(operation, run) as Promise<never>;
   }
 }

@@ -39,6 +39,8 @@ export class Registration implements EntryOwner {
   readonly graceMs: number;
   readonly eagerShare: number;
   readonly ttlMs: number;
+  /** Whether its values are written as they come and live for `ttlMs`, no more and no less. */
+  readonly isPlain: boolean;
   generation = 0;
   hits = 0;
   quorum: number | undefined = undefined;
@@ -53,6 +55,13 @@ export class Registration implements EntryOwner {
     this.graceMs = policy.graceMs;
     this.eagerShare = policy.eagerShare;
     this.ttlMs = policy.ttlMs;
+    this.isPlain =
+      policy.merge === undefined &&
+      policy.strategy === undefined &&
+      policy.history === undefined &&
+      !policy.sliding &&
+      policy.jitter === 0 &&
+      policy.eagerShare === 0;
     this.readHits = () => this.hits;
     this.meters = metersOf(policy.pattern, this.readHits);
   }
