@@ -196,7 +196,8 @@ export class Node {
     const patience = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
     try {
       const settled = await Promise.race([this.#settled().then(() => true), patience.then(() => false)]);
-      await this.bus?.close(settled, patience);
+      // Whoever joins later would not know what this node still owes the shared tier: without a goodbye it is made suspect.
+      await this.bus?.close(settled && (context.shared?.ownOwed.length ?? 0) === 0, patience);
     } finally {
       cancel();
       this.#cancelTick?.();
