@@ -14,6 +14,7 @@ export interface ConformanceCase {
   readonly run: () => Promise<CaseOutcome>;
 }
 
+/** Whether a case that holds had anything to check. */
 export type CaseOutcome = "checked" | "exempt";
 
 /** What an adapter's tests open for each case: the adapter on a backend that nobody has used yet. */
