@@ -50,6 +50,23 @@ export class VirtualClock implements Clock {
     this.#move(end);
   }
 
+  /** `work`, for as long as it takes in virtual time. @param withinMs Longer than that is a failure. */
+  async run<T>(work: Promise<T>, withinMs = 120_000): Promise<T> {
+    let ended = false;
+    const end = this.#monotonic + withinMs;
+    const note = (): void => {
+      ended = true;
+    };
+    work.then(note, note);
+    for (;;) {
+      await settle();
+      if (ended) return await work;
+      const next = this.#due(end);
+      if (next === undefined) throw new Error(`not done within ${withinMs} ms`);
+      await this.advance(next.at - this.#monotonic);
+    }
+  }
+
   /** Only the wall clock jumps; below 0 it goes back. */
   jumpWall(ms: number): void {
     this.#wall += ms;

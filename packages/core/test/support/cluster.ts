@@ -13,7 +13,7 @@ import {
   type WarpError,
   type WarpOptions,
 } from "../../src/index.ts";
-import { ManualClock } from "./manual-clock.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 
 /** Adds numbers; what is missing counts as 0. */
 export const sum: MergeEngine<number> = {
@@ -73,9 +73,9 @@ export const gate = (): { readonly opened: Promise<void>; open: () => void } => 
   return { opened, open };
 };
 
-/** Everything that nodes share, on one clock. */
-export class World {
-  readonly clock: ManualClock = new ManualClock();
+/** What the nodes of a test share, on one clock, and the nodes. */
+export class Cluster {
+  readonly clock: VirtualClock = new VirtualClock();
   readonly random: Random = calm;
   readonly data: MemoryStoreData = new MemoryStoreData();
   readonly shared: MemorySharedCacheData = new MemorySharedCacheData();
@@ -106,8 +106,13 @@ export class World {
     warp.register("k:*", { ttl: "1h" });
     warp.register("n:*", { ttl: "1h", merge: sum as MergeEngine });
     await this.clock.run(warp.ready());
-    await this.clock.settle();
+    await this.clock.advance(0);
     return warp;
+  }
+
+  /** What is due now has happened. */
+  settle(): Promise<void> {
+    return this.clock.advance(0);
   }
 
   /** Waits for `work` in virtual time. */
