@@ -6,7 +6,7 @@ import {
   type StoredRecord,
   WarpError,
 } from "@warp/core";
-import { changedNothing, refusal } from "./failures.ts";
+import { isRefusal, refusal } from "./failures.ts";
 import { fromColumn, toColumn } from "./keys.ts";
 import type { PgClient, PgQueryable, PgRow } from "./pg-client.ts";
 import { recordOf } from "./records.ts";
@@ -90,7 +90,7 @@ export class Committer {
     try {
       return [only.kind === "check" ? await this.#check(only) : await this.#write(operation, only, options)];
     } catch (error) {
-      throw changedNothing(error) ? refusal(error) : error;
+      throw isRefusal(error) ? refusal(error) : error;
     }
   }
 
@@ -137,7 +137,7 @@ export class Committer {
     } catch (error) {
       if (WarpError.is(error)) throw error;
       // Before COMMIT was sent nothing can have landed, whatever went wrong; after it only the server's own no counts.
-      throw !complete || changedNothing(error) ? refusal(error) : error;
+      throw !complete || isRefusal(error) ? refusal(error) : error;
     }
   }
 

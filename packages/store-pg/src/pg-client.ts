@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isRefusal, noConnection } from "./failures.ts";
 
 /** A row as the client hands it over, by column name. */
 export type PgRow = Readonly<Record<string, unknown>>;
@@ -45,7 +46,6 @@ export interface PgPoolClient {
 
 /** The part of pg's `Pool` that this package calls. */
 export interface PgPool {
-  query(query: string | PgPrepared, values?: unknown[]): Promise<PgResult>;
   connect(): Promise<PgPoolClient>;
 }
 
@@ -60,16 +60,6 @@ export interface PgliteDatabase extends PgliteTransaction {
 }
 
 const rowsOf = async (result: Promise<PgResult>): Promise<readonly PgRow[]> => (await result).rows as PgRow[];
-
-const beginning = "BEGIN ISOLATION LEVEL READ COMMITTED";
-
-/** One message: `BEGIN` and its limits cost one round trip. The pause limit frees the locks of a client that froze. */
-const beginWith = (limits: PgLimits | undefined): string => {
-  if (limits === undefined) return beginning;
-  const ms = Math.max(1, Math.ceil(limits.timeoutMs));
-  const names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
-  return [beginning, ...names.map((name) => `SET LOCAL ${name} = ${ms}`)].join("; ");
-};
 
 /** How a pool is used. */
 export interface PgPoolOptions {
@@ -96,17 +86,51 @@ const preparing = (): Prepare => {
   };
 };
 
-const queryable = (client: PgPool | PgPoolClient, prepare: Prepare): PgQueryable => ({
+/** The one connection of a transaction. */
+const queryable = (connection: PgPoolClient, prepare: Prepare): PgQueryable => ({
   // What takes no values is no statement of every day.
-  query: (text, values) => rowsOf(client.query(values.length === 0 ? text : prepare(text), [...values])),
+  query: (text, values) => rowsOf(connection.query(values.length === 0 ? text : prepare(text), [...values])),
 });
+
+const beginning = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/** One message: `BEGIN` and its limits cost one round trip. The pause limit frees the locks of a client that froze. */
+const beginWith = (limits: PgLimits | undefined): string => {
+  if (limits === undefined) return beginning;
+  const ms = Math.max(1, Math.ceil(limits.timeoutMs));
+  const names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+  return [beginning, ...names.map((name) => `SET LOCAL ${name} = ${ms}`)].join("; ");
+};
 
 const ignore = (): void => {};
 
-/** @returns Whether the connection is back outside of any transaction. */
-const rollBack = async (client: PgPoolClient): Promise<boolean> => {
+interface CheckedOut {
+  readonly connection: PgPoolClient;
+  /** To be called once. @param usable Whether the connection is whole, and outside of any transaction. */
+  giveBack(usable: boolean): void;
+}
+
+/** @throws {WarpError} `UNAVAILABLE`: without a connection nothing was sent. */
+const checkOut = async (pool: PgPool): Promise<CheckedOut> => {
+  let connection: PgPoolClient;
   try {
-    await client.query("ROLLBACK");
+    connection = await pool.connect();
+  } catch (error) {
+    throw noConnection(error);
+  }
+  // A connection that breaks between two statements emits an error, which the next statement reports anyway.
+  connection.on("error", ignore);
+  const giveBack = (usable: boolean): void => {
+    connection.removeListener("error", ignore);
+    connection.release(!usable);
+  };
+  return { connection, giveBack };
+};
+
+/** @returns Whether the connection is back outside of any transaction. */
+const rollBack = async (connection: PgPoolClient): Promise<boolean> => {
+  try {
+    await connection.query("ROLLBACK");
     return true;
   } catch {
     return false;
@@ -117,23 +141,31 @@ const rollBack = async (client: PgPoolClient): Promise<boolean> => {
 export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions = {}): PgClient => {
   const prepare: Prepare = statements === "prepared" ? preparing() : (text) => text;
   return {
-    ...queryable(pool, prepare),
-    async transaction(run, limits) {
-      const client = await pool.connect();
-      // A connection that breaks between two statements emits an error, which the next statement reports anyway.
-      client.on("error", ignore);
+    async query(text, values) {
+      const { connection, giveBack } = await checkOut(pool);
       let usable = true;
       try {
-        await client.query(beginWith(limits));
-        const result = await run(queryable(client, prepare));
-        await client.query("COMMIT");
-        return result;
+        return await queryable(connection, prepare).query(text, values);
       } catch (error) {
-        usable = await rollBack(client);
+        usable = isRefusal(error);
         throw error;
       } finally {
-        client.removeListener("error", ignore);
-        client.release(!usable);
+        giveBack(usable);
+      }
+    },
+    async transaction(run, limits) {
+      const { connection, giveBack } = await checkOut(pool);
+      let usable = true;
+      try {
+        await connection.query(beginWith(limits));
+        const result = await run(queryable(connection, prepare));
+        await connection.query("COMMIT");
+        return result;
+      } catch (error) {
+        usable = await rollBack(connection);
+        throw error;
+      } finally {
+        giveBack(usable);
       }
     },
   };

@@ -300,7 +300,6 @@ await describeWith("postgres", (url) => {
     it("after the server took COMMIT leaves the operation's id in every record of it", async () => {
       const pool = bench.pool();
       const deaf: PgPool = {
-        query: (sql, values) => pool.query(sql, values),
         connect: async () => {
           const connection = await pool.connect();
           const query = connection.query.bind(connection) as (

@@ -24,7 +24,7 @@ const scripted = (reply: (text: string) => Reply) => {
     on: (_, listener) => listeners.add(listener),
     removeListener: (_, listener) => listeners.delete(listener),
   };
-  const pool: PgPool = { query, connect: async () => client };
+  const pool: PgPool = { connect: async () => client };
   return { pool, sent, released, listeners };
 };
 
@@ -99,21 +99,63 @@ describe("a client made from a pool", () => {
       const store = new PgStore(fromPool(scripted(() => failure(code)).pool), { reapEvery: Number.POSITIVE_INFINITY });
       return rejectionOf(store.commit("r", [put("a")]));
     };
-    for (const code of [
-      "40001",
-      "40P01",
-      "55P03",
-      "57014",
-      "42P01",
-      "23505",
-      "53300",
-      "28P01",
-      "P0001",
-      "ECONNREFUSED",
-    ])
+    for (const code of ["40001", "40P01", "55P03", "57014", "42P01", "23505", "53300", "28P01", "P0001"])
       expect([code, WarpError.has(await commitOne(code), "UNAVAILABLE")]).toEqual([code, true]);
-    for (const code of ["57P01", "57P02", "08006", "40003", "58030", "XX000", "ECONNRESET", "EPIPE", "ETIMEDOUT"])
+    for (const code of [
+      "57P01",
+      "57P02",
+      "08006",
+      "40003",
+      "58030",
+      "XX000",
+      "ECONNRESET",
+      "EPIPE",
+      "ETIMEDOUT",
+      "57P03",
+    ])
       expect([code, WarpError.is(await commitOne(code))]).toEqual([code, false]);
+  });
+
+  it("keeps a connection that was told no, and destroys one that may be broken", async () => {
+    for (const [code, destroyed] of [
+      ["40001", false],
+      ["57P01", true],
+      ["ECONNRESET", true],
+    ] as const) {
+      const { pool, released, listeners } = scripted(() => failure(code));
+      await rejectionOf(fromPool(pool).query("SELECT $1::int", [1]));
+      expect(released).toEqual([destroyed]);
+      expect(listeners.size).toBe(0);
+    }
+  });
+
+  it("says UNAVAILABLE where no connection is to be had: nothing was sent", async () => {
+    const pool: PgPool = { connect: () => Promise.reject(new Error("timeout exceeded when trying to connect")) };
+    const store = new PgStore(fromPool(pool), { reapEvery: Number.POSITIVE_INFINITY });
+    for (const attempt of [store.get("a"), store.commit("r", [put("a")]), commitTwo(pool)])
+      expect(WarpError.has(await rejectionOf(attempt), "UNAVAILABLE")).toBe(true);
+  });
+
+  it("names a prepared statement by its text, and prepares nothing that takes no values", async () => {
+    const queries: unknown[] = [];
+    const { pool } = scripted(() => []);
+    const connection = await pool.connect();
+    const noting: PgPool = {
+      connect: async () => ({
+        ...connection,
+        query: async (query) => {
+          queries.push(query);
+          return { rows: [] };
+        },
+      }),
+    };
+    const client = fromPool(noting, { statements: "prepared" });
+    await client.query("SELECT $1::int", [1]);
+    await client.query("SELECT $1::int", [2]);
+    await client.query("SELECT 1", []);
+    const name = expect.stringMatching(/^warp_[0-9a-f]{32}$/);
+    expect(queries).toEqual([{ name, text: "SELECT $1::int" }, { name, text: "SELECT $1::int" }, "SELECT 1"]);
+    expect(queries[0]).toEqual(queries[1]);
   });
 
   it("says of a missing table what to do", async () => {
