@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { lifeMs, type Subject, type Value } from "./subject.ts";
+import { type Load, lifeMs, type Subject, type Value } from "./subject.ts";
 
 export const mapName = "Map, awaited";
 
@@ -7,9 +7,9 @@ export const mapName = "Map, awaited";
 export const openMap = (): Subject => {
   const map = new Map<string, Value>();
   const flights = new Map<string, Promise<Value>>();
-  const load = async (key: string, loader: (key: string) => Promise<Value>): Promise<Value> => {
+  const load = async (key: string, loader: Load): Promise<Value> => {
     try {
-      const value = await loader(key);
+      const value = await loader();
       map.set(key, value);
       return value;
     } finally {
@@ -39,12 +39,12 @@ export const openLru = (entries: number): Subject => {
   const cache = new LRUCache<string, Value>({
     max: entries,
     ttl: lifeMs,
-    fetchMethod: (key, _stale, { context }) => (context as (key: string) => Promise<Value>)(key),
+    fetchMethod: (_key, _stale, { context }) => (context as Load)(),
   });
   return {
     name: "lru-cache, awaited",
     get: async (key) => cache.get(key),
-    getOrSet: async (key, loader) => (await cache.fetch(key, { context: loader })) as Value,
+    getOrSet: (key, loader) => cache.fetch(key, { context: loader }),
     set: async (key, value) => {
       cache.set(key, value);
     },

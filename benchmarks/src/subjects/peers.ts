@@ -5,7 +5,7 @@ import { memoryDriver } from "bentocache/drivers/memory";
 import { createCache as createManager } from "cache-manager";
 import { Cacheable, createKeyv } from "cacheable";
 import { LRUCache } from "lru-cache";
-import { lifeMs, type Open, type Subject, type Value } from "./subject.ts";
+import { type Load, lifeMs, type Open, type Subject, type Value } from "./subject.ts";
 
 // Each as its documentation sets it up for one process and live objects; none serializes or clones where it can be told
 // not to.
@@ -16,7 +16,7 @@ const openBento: Open = (entries) => {
   return {
     name: "bentocache",
     get: async (key) => cache.get<Value>({ key }),
-    getOrSet: (key, loader) => cache.getOrSet({ key, factory: () => loader(key) }),
+    getOrSet: (key, loader) => cache.getOrSet({ key, factory: loader }),
     set: (key, value) => cache.set({ key, value }),
     close: () => cache.disconnectAll(),
   };
@@ -27,7 +27,7 @@ const openCacheable: Open = (entries) => {
   return {
     name: "cacheable",
     get: (key) => cache.get<Value>(key),
-    getOrSet: async (key, loader) => (await cache.getOrSet(key, () => loader(key))) as Value,
+    getOrSet: (key, loader) => cache.getOrSet<Value>(key, loader),
     set: (key, value) => cache.set(key, value),
     close: () => cache.disconnect(),
   };
@@ -38,7 +38,7 @@ const openManager: Open = (entries) => {
   return {
     name: "cache-manager",
     get: (key) => cache.get<Value>(key),
-    getOrSet: (key, loader) => cache.wrap(key, () => loader(key)),
+    getOrSet: (key, loader) => cache.wrap(key, loader),
     set: (key, value) => cache.set(key, value),
     close: async () => {
       await cache.disconnect();
@@ -48,22 +48,21 @@ const openManager: Open = (entries) => {
 
 const openCachified: Open = (entries) => {
   const cache = new LRUCache<string, CacheEntry>({ max: entries });
-  const read = (key: string, load: () => Promise<Value>): Promise<Value> =>
-    cachified({ key, cache, ttl: lifeMs, getFreshValue: load });
+  const read = (key: string, load: Load): Promise<Value> => cachified({ key, cache, ttl: lifeMs, getFreshValue: load });
   return {
     name: "cachified + lru-cache",
     get: (key) => read(key, () => Promise.reject(new Error("a hit was expected"))),
-    getOrSet: (key, loader) => read(key, () => loader(key)),
+    getOrSet: (key, loader) => read(key, loader),
     set: (key, value) => cachified({ key, cache, ttl: lifeMs, forceFresh: true, getFreshValue: () => value }),
     close: async () => cache.clear(),
   };
 };
 
 const openDedupe: Open = (entries) => {
-  let current: (key: string) => Promise<Value> = () => Promise.reject(new Error("a hit was expected"));
+  let current: Load = () => Promise.reject(new Error("a hit was expected"));
   const cache = createDedupe({ ttl: lifeMs / 1000, storage: { type: "memory", options: { size: entries } } }).define(
     "value",
-    (key: string) => current(key),
+    (_key: string) => current(),
   );
   return {
     name: "async-cache-dedupe",

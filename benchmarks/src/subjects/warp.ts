@@ -11,7 +11,7 @@ export const openWarp = (entries: number): Subject => {
   return {
     name: warpName,
     get: (key) => warp.get(key),
-    getOrSet: async (key, load) => (await warp.getOrSet(key, () => load(key))) as Value,
+    getOrSet: (key, load) => warp.getOrSet(key, load),
     set: (key, value) => warp.set(key, value),
     peek: (key) => warp.peek(key),
     close: async () => {

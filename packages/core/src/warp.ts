@@ -14,12 +14,14 @@ import { type Hits, Node } from "./node.ts";
 import type { WarpOptions } from "./options.ts";
 import { type Context, registrationFor, requireOpen } from "./paths/context.ts";
 import { valueAt } from "./paths/history.ts";
+import { joinLoad } from "./paths/join.ts";
 import type { GrantLeaseOptions, LeaseOptions, RenewLeaseOptions } from "./paths/lease.ts";
 import type { Lease } from "./paths/lease-book.ts";
 import type { Loader } from "./paths/load.ts";
 import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
 import { peekKey } from "./paths/peek.ts";
 import { readKey, requireFound } from "./paths/read.ts";
+import { setHere } from "./paths/set-here.ts";
 import { Transaction } from "./paths/transaction.ts";
 import { type WarmupOptions, type WarmupProgress, warmupAll } from "./paths/warmup.ts";
 import { clearAll, deleteKey, invalidateKeys, setKey } from "./paths/write.ts";
@@ -121,7 +123,8 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   ): Promise<Keys[K] | undefined> {
     const entry = this.#entries.get(key);
     if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("getOrSet", entry);
-    return this.#read("getOrSet", key, options, loader as Loader<unknown>);
+    const load = options === undefined && entry === undefined ? joinLoad(this.#context, key) : undefined;
+    return (load as Promise<Keys[K]> | undefined) ?? this.#read("getOrSet", key, options, loader as Loader<unknown>);
   }
 
   /** Reads many keys in one round trip to each tier. @returns What there is. @throws {WarpError} with `errors`. */
@@ -146,10 +149,10 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    *   `OVERLOADED` (strong-local); `ABORTED`; `UNREGISTERED`; `CLOSED`.
    */
   set<K extends KeyOf<Keys>>(key: K, value: Keys[K], options?: SetOptions): Promise<Keys[K]> {
-    return this.#timed("set", () => {
-      const registration = registrationFor(this.#context, key, "set");
-      return setKey(this.#context, registration, key, value, writeRequest("set", options));
-    });
+    const context = this.#context;
+    if (options === undefined && setHere(context, key, value)) return Promise.resolve(value);
+    const run = () => setKey(context, registrationFor(context, key, "set"), key, value, writeRequest("set", options));
+    return this.#timed("set", run);
   }
 
   /** Independent writes in shared round trips. @returns The values as stored. @throws {WarpError} with `errors`. */

@@ -22,8 +22,11 @@ export class Histogram {
     return this.#count;
   }
 
-  /** @param seconds Below 0 counts as 0 (a clock was set back); NaN is not counted. */
-  observe(seconds: number): void {
+  /**
+   * @param seconds Below 0 counts as 0 (a clock was set back); NaN is not counted.
+   * @param times How often it was observed. Default 1.
+   */
+  observe(seconds: number, times: number = 1): void {
     if (Number.isNaN(seconds)) return;
     const value = Math.max(seconds, 0);
     let low = 0;
@@ -33,9 +36,9 @@ export class Histogram {
       if (value <= (latencyBounds[middle] as number)) high = middle;
       else low = middle + 1;
     }
-    this.#counts[low] = (this.#counts[low] as number) + 1;
-    this.#count += 1;
-    this.#sum += value;
+    this.#counts[low] = (this.#counts[low] as number) + times;
+    this.#count += times;
+    this.#sum += value * times;
   }
 
   /** The state now. */

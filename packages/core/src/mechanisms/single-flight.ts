@@ -1,6 +1,21 @@
 import type { EntryOwner } from "../values/entry.ts";
 import type { FillGuard, FillToken } from "./fill-guard.ts";
 
+/** Callers who came at one time, on the monotonic clock. */
+export interface JoinedCallers {
+  readonly since: number;
+  callers: number;
+}
+
+/** What fail-safe may serve where a load fails, found by that load. */
+export interface StaleCopy {
+  readonly value: unknown;
+  /** The shared tier's epoch under which it was put. */
+  readonly epoch: string | undefined;
+  /** On the monotonic clock. */
+  readonly until: number;
+}
+
 /**
  * One load under way, which any number of callers share. It has two stages: `fetched`, what the tiers and the store
  * say, and `loaded`, which runs a loader where they had nothing. Readers wait for the first, callers of a loader for
@@ -8,18 +23,31 @@ import type { FillGuard, FillToken } from "./fill-guard.ts";
  */
 export class Flight<F, L> {
   readonly key: string;
+  /** The registration that the key fell under when the load began. */
+  readonly owner: EntryOwner;
   readonly token: FillToken;
   /** Whether it asks the authority whatever the caches hold. */
   readonly forced: boolean;
   readonly fetched: Promise<F>;
   /** Set by the first caller that brings a loader. */
   loaded: Promise<L> | undefined;
+  /** Set by the first stage. */
+  stale: StaleCopy | undefined;
+  /** Those who share `loaded` itself. */
+  joined: JoinedCallers[] | undefined;
   readonly #controller: AbortController = new AbortController();
   #waiters = 0;
   #detached = false;
 
-  constructor(key: string, token: FillToken, forced: boolean, fetch: (flight: Flight<F, L>) => Promise<F>) {
+  constructor(
+    key: string,
+    owner: EntryOwner,
+    token: FillToken,
+    forced: boolean,
+    fetch: (flight: Flight<F, L>) => Promise<F>,
+  ) {
     this.key = key;
+    this.owner = owner;
     this.token = token;
     this.forced = forced;
     this.fetched = fetch(this);
@@ -39,8 +67,14 @@ export class Flight<F, L> {
     this.#waiters++;
   }
 
+  /** A caller goes, answered or not: what still runs for nobody is to end. */
   leave(): void {
     if (--this.#waiters === 0 && !this.#detached) this.#controller.abort();
+  }
+
+  /** Ends it whoever waits. */
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
   }
 }
 
@@ -51,7 +85,7 @@ export class Flight<F, L> {
 export class SingleFlight<F, L> {
   readonly #flights: Map<string, Flight<F, L>> = new Map();
   readonly #fills: FillGuard;
-  readonly #ends: Set<Promise<void>> = new Set();
+  readonly #ends: Map<Flight<F, L>, Promise<void>> = new Map();
 
   constructor(fills: FillGuard) {
     this.#fills = fills;
@@ -60,17 +94,30 @@ export class SingleFlight<F, L> {
   /** The flight that a caller arriving now may join. @param forced It joins only one that asks the authority. */
   current(key: string, owner: EntryOwner, forced: boolean): Flight<F, L> | undefined {
     const flight = this.#flights.get(key);
-    if (flight === undefined || !this.#fills.isValid(flight.token)) return undefined;
+    if (flight === undefined || flight.signal.aborted || !this.#fills.isValid(flight.token)) return undefined;
     if (forced && !flight.forced) return undefined;
     return flight.token.generation === owner.generation ? flight : undefined;
   }
 
+  /**
+   * As `current`, for a caller who does not know the registration: while its generation stands, the key is still the
+   * one's that the load began under.
+   */
+  ofSameOwner(key: string): Flight<F, L> | undefined {
+    const flight = this.#flights.get(key);
+    if (flight === undefined || !this.#fills.isValid(flight.token)) return undefined;
+    return flight.token.generation === flight.owner.generation ? flight : undefined;
+  }
+
   start(key: string, owner: EntryOwner, forced: boolean, fetch: (flight: Flight<F, L>) => Promise<F>): Flight<F, L> {
-    const flight = new Flight<F, L>(key, this.#fills.take(key, owner), forced, fetch);
+    const former = this.#flights.get(key);
+    // It was not good enough for this caller: what it still brings must not end up over what this one brings.
+    if (former !== undefined && this.#fills.isValid(former.token)) this.#fills.void(key);
+    const flight = new Flight<F, L>(key, owner, this.#fills.take(key, owner), forced, fetch);
     this.#flights.set(key, flight);
     const end = this.#end(flight);
-    this.#ends.add(end);
-    void end.then(() => this.#ends.delete(end));
+    this.#ends.set(flight, end);
+    void end.then(() => this.#ends.delete(flight));
     return flight;
   }
 
@@ -84,7 +131,12 @@ export class SingleFlight<F, L> {
 
   /** Resolves once every flight that is under way has ended. Never rejects. */
   async landed(): Promise<void> {
-    await Promise.all(this.#ends);
+    await Promise.all(this.#ends.values());
+  }
+
+  /** Ends every load that is under way, whoever waits. */
+  abortAll(reason: unknown): void {
+    for (const flight of this.#ends.keys()) flight.abort(reason);
   }
 
   get size(): number {

@@ -23,6 +23,15 @@ const requireText = (field: string, value: unknown): void => {
   if (value.startsWith(reservedPrefix)) throw invalid(field, "outside Warp's own prefix \\u0000warp:", value);
 };
 
+/** Whether `key` is one that callers may use. */
+export const isKey = (key: unknown): key is string =>
+  typeof key === "string" &&
+  key !== "" &&
+  !tooLong(key) &&
+  key.isWellFormed() &&
+  !key.startsWith(reservedPrefix) &&
+  !key.includes("*");
+
 /** @throws {WarpError} `INVALID_ARGUMENT` unless `key` is one that callers may use. */
 export const requireKey = (key: unknown): void => {
   requireText("key", key);

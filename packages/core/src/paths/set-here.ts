@@ -1,0 +1,33 @@
+import type { Registration } from "../mechanisms/registration.ts";
+import { BareEntry, dirtyGeneration } from "../values/entry.ts";
+import type { Context } from "./context.ts";
+
+// As with hits, one in so many takes the long way, where it is timed.
+const timedEvery = 1024;
+
+/**
+ * The write that needs nobody: one value into the local tier of a node without store and shared tier, under a
+ * registration that neither merges nor tells anybody. At most one map operation more than the put itself.
+ * @returns Whether it was done; if not, nothing was, and the general path decides.
+ */
+export const setHere = (context: Context, key: string, value: unknown): boolean => {
+  const { local } = context;
+  if (local === undefined || context.store !== undefined || context.shared !== undefined || local.isolate !== "none")
+    return false;
+  if (value === undefined || !context.isOpen()) return false;
+  const held = local.get(key);
+  // Core alone makes entries, with its registrations as owners; while their generation stands, the key is still theirs.
+  const registration =
+    held !== undefined && held.generation >= held.registration.generation
+      ? (held.registration as Registration)
+      : context.resolve(key);
+  if (registration === undefined || !registration.isPlain || registration.generation >= dirtyGeneration) return false;
+  if (registration.isDistributed && context.bus !== undefined) return false;
+  if ((registration.meters.writes + 1) % timedEvery === 0) return false;
+  registration.meters.writes++;
+  context.fills.void(key);
+  // Whole milliseconds, as everywhere: see `BareEntry`.
+  const freshUntil = Math.floor(context.clock.monotonic() + registration.ttlMs);
+  local.set(key, new BareEntry(value, registration, registration.generation, freshUntil));
+  return true;
+};
