@@ -47,8 +47,11 @@ const overallVerdict = (
 ): Verdict => {
   const verdicts = mutations.map((mutation, index) => verdictOf(operation, mutation, records[index]));
   const writes = verdicts.filter((_, index) => mutations[index]?.kind !== "check");
-  for (const verdict of ["landed", "lost", "pending"] as const) if (writes.includes(verdict)) return verdict;
-  return "unknown";
+  if (writes.includes("landed")) return "landed";
+  if (writes.includes("lost")) return "lost";
+  if (writes.length > 0 && !writes.includes("pending")) return "unknown";
+  // It has not landed, and never will where what it only checked has moved: no revision comes back.
+  return verdicts.every((verdict) => verdict === "pending") ? "pending" : "lost";
 };
 
 const movedRecords = (
@@ -56,10 +59,15 @@ const movedRecords = (
   records: readonly (StoredRecord | undefined)[],
 ): ReadonlyMap<string, StoredRecord | undefined> => new Map(mutations.map(({ key }, index) => [key, records[index]]));
 
-/** Makes every tier of every node forget `keys`: first here, then in the shared tier, then everywhere else. */
+/** Makes every tier of every node forget `keys`: here at once, then in the shared tier, then everywhere else. */
 export const dropEverywhere = async (context: Context, keys: readonly string[]): Promise<void> => {
-  for (const key of keys) dropLocal(context, key);
-  await dropElsewhere(context, keys);
+  const dropHere = (): void => {
+    for (const key of keys) dropLocal(context, key);
+  };
+  dropHere();
+  await dropElsewhere(context, keys, () => {
+    if (context.shared !== undefined) dropHere();
+  });
 };
 
 const pauses = { firstMs: 10, longestMs: 1_000 };
@@ -121,12 +129,14 @@ const settleUnknown = async (attempt: Attempt, cause: WarpError): Promise<Settle
   const { context, mutations } = attempt;
   context.meters.store.outcomesUnknown++;
   const keys = mutations.filter(({ kind }) => kind !== "check").map(({ key }) => key);
+  // A cache that fails to drop owes it; what counts here is the store.
+  const forget = (): Promise<void> => dropEverywhere(context, keys).catch(() => undefined);
   // Nobody may serve what the attempt may have replaced: told now, and again once it is settled.
-  await dropEverywhere(context, keys);
+  await forget();
   try {
     return await settle(attempt, cause);
   } finally {
-    await dropEverywhere(context, keys);
+    await forget();
   }
 };
 
@@ -175,10 +185,9 @@ export const commitOnce = async (
     run.sent = false;
     throw reply.error;
   }
-  if (ownLanding(operation, reply.conflicts)) {
-    const keys = mutations.map(({ key }) => key);
-    return { kind: "landed", operation, records: await store.getMany(keys, { operation: run.operation }) };
-  }
+  // Whatever it wrote has moved, by its own hand, so the conflict names all of it.
+  if (ownLanding(operation, reply.conflicts))
+    return { kind: "landed", operation, records: mutations.map(({ key }) => reply.conflicts.get(key)) };
   run.sent = false;
   context.meters.store.conflicts++;
   return reply;

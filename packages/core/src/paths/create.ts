@@ -51,8 +51,8 @@ export const createConditionally = (context: Context, creation: Creation): Promi
         const record = settled.conflicts.get(key);
         return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
       }
-      applyLocally(context, registration, key, { token, value, revision: settled.records[0]?.revision });
-      await dropElsewhere(context, [key]);
+      const revision = settled.records[0]?.revision === settled.operation ? settled.operation : undefined;
+      await dropElsewhere(context, [key], () => applyLocally(context, registration, key, { token, value, revision }));
       return value;
     },
   );

@@ -38,10 +38,23 @@ const deepFreeze = (value: unknown): void => {
   for (const part of Object.values(value)) deepFreeze(part);
 };
 
+/** @throws {WarpError} `INVALID_VALUE` for what has no clone. */
+const clone = (key: string, value: unknown): unknown => {
+  try {
+    return structuredClone(value);
+  } catch (cause) {
+    throw new WarpError("INVALID_VALUE", "the value cannot be cloned, as this local cache asks for", {
+      key,
+      port: "local-cache",
+      cause,
+    });
+  }
+};
+
 /** A value on its way into the local tier. */
-const isolateIn = (context: Context, value: unknown): unknown => {
+const isolateIn = (context: Context, key: string, value: unknown): unknown => {
   if (context.local?.isolate === "freeze") deepFreeze(value);
-  return context.local?.isolate === "clone" ? structuredClone(value) : value;
+  return context.local?.isolate === "clone" ? clone(key, value) : value;
 };
 
 /** A value on its way to a caller. */
@@ -52,7 +65,18 @@ export const isolateOut = (context: Context, value: unknown): unknown =>
 export interface Life {
   readonly ttlMs: number;
   readonly ageMs: number;
+  /** Where something else ends it, also if hits extend it: so much later at most. `Infinity`: nothing does. */
+  readonly mostMs: number;
 }
+
+/** A strategy is not Warp's own: what makes no sense as a life means that the value is not kept. */
+export const strategyTtlMs = (strategy: TtlStrategy, key: string): number => {
+  const ttlMs = strategy.ttl(key);
+  return ttlMs > 0 ? ttlMs : 0;
+};
+
+const lifeOf = ({ strategy, ttlMs }: RegistrationPolicy, key: string): number =>
+  strategy === undefined ? ttlMs : strategyTtlMs(strategy, key);
 
 /** A new life by the registration's policy. @param mostMs Where something else ends it earlier. */
 export const newLife = (
@@ -63,12 +87,12 @@ export const newLife = (
   mostMs: number = Number.POSITIVE_INFINITY,
 ): Life => {
   const { policy } = registration;
-  const full = negative ? policy.negativeTtlMs : (policy.strategy?.ttl(key) ?? policy.ttlMs);
+  const full = negative ? policy.negativeTtlMs : lifeOf(policy, key);
   const ttlMs =
     policy.jitter === 0 || full === Number.POSITIVE_INFINITY
       ? full
       : full * (1 - policy.jitter * context.random.next());
-  return { ttlMs: Math.min(ttlMs, mostMs), ageMs: 0 };
+  return { ttlMs: Math.min(ttlMs, mostMs), ageMs: 0, mostMs };
 };
 
 export interface Fill {
@@ -81,21 +105,33 @@ export interface Fill {
   readonly revision: Revision | undefined;
 }
 
-const entryOf = (context: Context, { registration, token, value, life, revision }: Fill): Entry => {
+/**
+ * When the life of a value began. Where hits extend it and the store ends it, as if it had been stored there in full:
+ * what extends it finds the end from that (`extendLife`).
+ */
+const beginningOf = (now: number, { sliding, strategy, storeTtlMs }: RegistrationPolicy, life: Life): number => {
+  const isExtended = sliding || strategy?.extendsOnHit === true;
+  return isExtended && storeTtlMs !== undefined && life.mostMs !== Number.POSITIVE_INFINITY
+    ? Math.floor(now + life.mostMs - storeTtlMs)
+    : Math.floor(now - life.ageMs);
+};
+
+const entryOf = (context: Context, { key, registration, token, value, life, revision }: Fill): Entry => {
   const { policy } = registration;
   const mustBeLookedAt =
     value === undefined || policy.sliding || policy.strategy !== undefined || context.local?.isolate === "clone";
   const generation = mustBeLookedAt ? slowGeneration(token.generation) : token.generation;
-  const storedAt = Math.floor(context.clock.monotonic() - life.ageMs);
+  const now = context.clock.monotonic();
+  const storedAt = beginningOf(now, policy, life);
   // Whole milliseconds are small integers to V8, which costs an entry 16 bytes less than a fraction.
-  const freshUntil = Math.floor(storedAt + life.ttlMs * (1 - registration.eagerShare));
+  const freshUntil = Math.floor(now - life.ageMs + life.ttlMs * (1 - registration.eagerShare));
   const isOrdinary =
     revision === undefined &&
     registration.eagerShare === 0 &&
     policy.strategy === undefined &&
     policy.jitter === 0 &&
     life.ageMs === 0;
-  const held = isolateIn(context, value);
+  const held = isolateIn(context, key, value);
   if (isOrdinary && life.ttlMs === registration.ttlMs) return new BareEntry(held, registration, generation, freshUntil);
   return new TrackedEntry(held, registration, generation, freshUntil, storedAt, revision);
 };
@@ -116,6 +152,19 @@ export const fillLocal = (context: Context, fill: Fill): boolean => {
   if (standing !== undefined && isDirty(standing)) return false;
   context.local.set(key, entryOf(context, fill));
   return true;
+};
+
+/**
+ * The authority says that `key` does not exist, and nothing is to remember that: what the tiers still have of it goes,
+ * so that nothing serves it again, fail-safe neither.
+ */
+export const forget = (context: Context, key: string, token: FillToken, claim: SlotClaim | undefined): void => {
+  if (!context.fills.isValid(token)) return;
+  const standing = context.local?.get(key);
+  if (standing !== undefined && !isDirty(standing)) context.local?.delete(key);
+  const { shared } = context;
+  if (shared !== undefined && claim?.occupied === true && !isOut(context))
+    inBackground(context, "drop", key, shared.drop([key]));
 };
 
 const noteGap = (context: Context, key: string): void => {
@@ -139,6 +188,9 @@ export const dropLocal = (context: Context, key: string): void => {
   } else context.local?.delete(key);
 };
 
+/** A hundred years. */
+export const longestSharedGraceMs = 36_525 * 86_400_000;
+
 /** Whether the shared tier is known not to answer, and callers need not hear of it. */
 export const isOut = ({ shared, settings }: Context): boolean =>
   shared !== undefined && shared.guard.state !== "closed" && settings.onCacheError === "miss";
@@ -160,24 +212,31 @@ export const fillShared = (
     !context.fills.isValid(fill.token)
   )
     return;
-  const { graceMs } = registration;
+  // With a grace without end nobody could tell from the slot's time left how old the value is.
+  const graceMs = Math.min(registration.graceMs, longestSharedGraceMs);
   const bytes = encodeSharedEntry({ value, revision, epoch: claim.epoch, graceMs, ttlMs: life.ttlMs });
   inBackground(context, "fill", key, shared.put({ key, bytes, ttlMs: life.ttlMs + graceMs, token: claim.token }));
 };
 
-/** Has other nodes drop `keys`, and removes their slots from the shared tier first. What cannot be removed now is owed. */
-export const dropElsewhere = async (context: Context, keys: readonly string[]): Promise<void> => {
+/**
+ * Removes the slots of `keys` from the shared tier, and has other nodes drop the keys. What cannot be removed now is owed.
+ * @param apply Changes the local tier. Called once the slots are gone or owed: a read that began before has its token
+ *   voided by it, and may have found in a slot what was about to go.
+ */
+export const dropElsewhere = async (context: Context, keys: readonly string[], apply: () => void): Promise<void> => {
   const { shared, bus } = context;
   try {
     await shared?.drop(keys);
   } catch (error) {
     shared?.owe(keys, true);
+    apply();
     // Whatever becomes of the error, the others must know what they still have to drop there.
     bus?.announce(keys, false);
     if (isOut(context)) return;
     tolerateCacheError(context, error, "drop", "shared-cache");
     return;
   }
+  apply();
   bus?.announce(keys, true);
 };
 

@@ -4,7 +4,7 @@ import { encodeValue } from "../wire/encode-value.ts";
 import type { Context } from "./context.ts";
 import { dropElsewhere, dropLocal } from "./tiers.ts";
 import { resultsOf, type Work } from "./transaction-steps.ts";
-import { currentLocalValue, putLocally } from "./write-local.ts";
+import { currentLocalValue, keepOnly, putLocally } from "./write-local.ts";
 
 /**
  * A transaction where the local tier is all there is: one synchronous step, so nobody sees half of it. The shared tier
@@ -39,5 +39,11 @@ export const commitTransactionLocally = async (context: Context, works: Readonly
   }
   const keys = [...results.keys()];
   if (keys.length === 0) return;
-  if (keys.some((key) => works.get(key)?.registration.isDistributed === true)) await dropElsewhere(context, keys);
+  if (!keys.some((key) => works.get(key)?.registration.isDistributed === true)) return;
+  const left = keys.map((key) => context.local?.get(key));
+  await dropElsewhere(context, keys, () => {
+    keys.forEach((key, index) => {
+      keepOnly(context, key, left[index]);
+    });
+  });
 };

@@ -9,12 +9,18 @@ import { dropElsewhere } from "./tiers.ts";
 import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
 import { applyLocally } from "./write.ts";
-import { commitLoop, type Known, runWrite } from "./write-run.ts";
+import { commitLoop, type Known, type Landed, runWrite, type WritePlan } from "./write-run.ts";
 import { deleteMutation, guess, knownFrom, putMutation } from "./write-values.ts";
 
 export interface CommitOptions {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
+}
+
+/** What a transaction sends, and the value that each key has then. */
+interface Plan {
+  readonly mutations: readonly Mutation[];
+  readonly values: ReadonlyMap<string, unknown>;
 }
 
 const compares = ({ kind }: Step): boolean => kind === "compare-and-swap";
@@ -132,20 +138,23 @@ export class Transaction {
           learn: (conflicts) => this.#learn(known, conflicts),
         });
         if (written.length === 0) return;
-        landed.result.mutations.forEach(({ key }, index) => {
-          const token = tokens.get(key);
-          const revision = landed.records[index]?.revision === landed.operation ? landed.operation : undefined;
-          if (token !== undefined)
-            applyLocally(context, (this.#works.get(key) as Work).registration, key, {
-              token,
-              value: landed.result.values.get(key),
-              revision,
-            });
-        });
-        await dropElsewhere(context, written);
+        await dropElsewhere(context, written, () => this.#applyLocally(landed, tokens));
       } finally {
         for (const token of tokens.values()) context.fills.release(token);
       }
+    });
+  }
+
+  #applyLocally({ result, records, operation }: Landed<Plan>, tokens: ReadonlyMap<string, FillToken>): void {
+    result.mutations.forEach(({ key }, index) => {
+      const token = tokens.get(key);
+      const revision = records[index]?.revision === operation ? operation : undefined;
+      if (token !== undefined)
+        applyLocally(this.#context, (this.#works.get(key) as Work).registration, key, {
+          token,
+          value: result.values.get(key),
+          revision,
+        });
     });
   }
 
@@ -166,10 +175,7 @@ export class Transaction {
     return known;
   }
 
-  #plan(known: ReadonlyMap<string, Known>): {
-    mutations: readonly Mutation[];
-    result: { mutations: readonly Mutation[]; values: ReadonlyMap<string, unknown> };
-  } {
+  #plan(known: ReadonlyMap<string, Known>): WritePlan<Plan> {
     const values = resultsOf(this.#works, (key) => known.get(key)?.value);
     const mutations = [...this.#works].map(([key, { registration, steps }]): Mutation => {
       const expected = known.get(key)?.revision;

@@ -211,8 +211,12 @@ export class WriteBehind implements DirtyKeys {
         dirty.known = knownFrom(registration, key, conflicts.get(key));
       },
     });
-    this.#taken(key, dirty, incoming.length, landed);
-    await dropElsewhere(this.#context, [key]);
+    try {
+      await dropElsewhere(this.#context, [key], () => this.#taken(key, dirty, incoming.length, landed));
+    } catch (error) {
+      // The store has the values: they must not be sent again.
+      this.#context.errors.add(error, { operation: "write-behind", key });
+    }
   }
 
   /** What no retry can mend is let go, and with it what came on top: the next read asks the store. */
@@ -226,8 +230,10 @@ export class WriteBehind implements DirtyKeys {
 
   /** The store has what this round took there: the entry is clean, or shows what came meanwhile on top of it. */
   #taken(key: string, dirty: DirtyKey, count: number, { result, records, operation }: Landed<unknown>): void {
-    const { local, clock } = this.#context;
+    const { local, clock, fills } = this.#context;
     const { registration } = dirty;
+    // A read that asked the store before this landed must not put back what it found.
+    fills.void(key);
     this.#waiting -= count;
     for (const resume of this.#roomFor.splice(0)) resume();
     const revision = records[0]?.revision === operation ? operation : undefined;

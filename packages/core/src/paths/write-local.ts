@@ -1,4 +1,5 @@
 import type { Registration } from "../mechanisms/registration.ts";
+import type { Entry } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { decodeSharedEntry, encodeSharedEntry } from "../wire/shared-entry.ts";
 import { type Context, tolerateCacheError } from "./context.ts";
@@ -44,6 +45,15 @@ const sharedValue = async (context: Context, registration: Registration, key: st
   }
 };
 
+/**
+ * To be done once the shared tier has changed: a read begun since the local tier did may have found there what was
+ * about to go. @param entry What this write left in the local tier.
+ */
+export const keepOnly = (context: Context, key: string, entry: Entry | undefined): void => {
+  if (context.local?.get(key) === entry) context.fills.void(key);
+  else dropLocal(context, key);
+};
+
 /** Without a store the last to reach the shared tier wins; everybody else drops and reads it from there. */
 const putShared = async (
   context: Context,
@@ -52,7 +62,9 @@ const putShared = async (
   encoded: Uint8Array,
 ): Promise<void> => {
   const { shared, bus, epochs } = context;
-  if (shared === undefined || epochs?.trusted === undefined) return await dropElsewhere(context, [key]);
+  const entry = context.local?.get(key);
+  const keep = (): void => keepOnly(context, key, entry);
+  if (shared === undefined || epochs?.trusted === undefined) return await dropElsewhere(context, [key], keep);
   const { ttlMs } = newLife(context, key, registration, false);
   const { graceMs } = registration;
   const bytes = encodeSharedEntry({ value: encoded, revision: undefined, epoch: epochs.trusted, graceMs, ttlMs });
@@ -60,10 +72,12 @@ const putShared = async (
     await shared.put({ key, bytes, ttlMs: ttlMs + graceMs, token: undefined });
   } catch (error) {
     shared.owe([key], true);
+    keep();
     bus?.announce([key], false);
     tolerateCacheError(context, error, "set", "shared-cache");
     return;
   }
+  keep();
   bus?.announce([key], true);
 };
 
@@ -103,6 +117,6 @@ export const deleteWithoutStore = async (
   const existed = currentLocalValue(context, registration, key) ?? (await sharedValue(context, registration, key));
   dropLocal(context, key);
   context.versions?.add(key, undefined, registration, registration.generation, context.clock.now());
-  await dropElsewhere(context, [key]);
+  await dropElsewhere(context, [key], () => dropLocal(context, key));
   return existed !== undefined;
 };

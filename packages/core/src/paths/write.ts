@@ -1,14 +1,15 @@
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
+import { abortedError } from "../mechanisms/wait.ts";
 import type { StoredRecord } from "../ports/store.ts";
-import { isDirty, type Revision } from "../values/entry.ts";
+import { isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { dropEverywhere } from "./commit.ts";
 import { type Context, flushFirst } from "./context.ts";
 import { dropElsewhere, fillLocal, isolateOut, newLife } from "./tiers.ts";
 import { deleteWithoutStore, setWithoutStore } from "./write-local.ts";
-import { commitLoop, runWrite } from "./write-run.ts";
+import { commitLoop, type Known, runWrite } from "./write-run.ts";
 import {
   deleteMutation,
   guess,
@@ -50,6 +51,22 @@ export const applyLocally = (
   });
 };
 
+/** @throws {WarpError} `ABORTED` if the caller has left already. */
+const requireWaiting = ({ signal, operation }: WriteRequest, key: string): void => {
+  if (signal?.aborted === true) throw abortedError(signal, { operation, key });
+};
+
+/** What a named operation left, if it has taken place already: then the call is a repetition. */
+const repeated = async (
+  store: StoreAccess,
+  registration: Registration,
+  key: string,
+  op: OperationId,
+): Promise<{ readonly known: Known; readonly done: boolean }> => {
+  const record = (await store.get(key)) as StoredRecord | undefined;
+  return { known: knownFrom(registration, key, record), done: record?.operations.includes(op) === true };
+};
+
 const setInStore = (
   context: Context,
   store: StoreAccess,
@@ -63,9 +80,9 @@ const setInStore = (
     try {
       let known = guess(context, key, registration);
       if (request.op !== undefined) {
-        const record = (await store.get(key)) as StoredRecord | undefined;
-        known = knownFrom(registration, key, record);
-        if (record?.operations.includes(request.op) === true) return known.value;
+        const before = await repeated(store, registration, key, request.op);
+        if (before.done) return before.known.value;
+        known = before.known;
       }
       const landed = await commitLoop(context, {
         run,
@@ -79,10 +96,13 @@ const setInStore = (
           known = knownFrom(registration, key, conflicts.get(key));
         },
       });
-      const revision = landed.records[0]?.revision === landed.operation ? landed.operation : undefined;
-      applyLocally(context, registration, key, { token, value: landed.result, revision });
+      const [record] = landed.records;
+      // A named operation may have landed for a repetition of the call, which knew of another value to merge with.
+      const result = request.op === undefined ? landed.result : knownFrom(registration, key, record).value;
+      const revision = record?.revision === landed.operation ? landed.operation : undefined;
+      applyLocally(context, registration, key, { token, value: result, revision });
       await dropElsewhere(context, [key]);
-      return landed.result;
+      return result;
     } finally {
       context.fills.release(token);
     }
@@ -100,6 +120,7 @@ export const setKey = async (
   request: WriteRequest,
 ): Promise<unknown> => {
   registration.meters.writes++;
+  requireWaiting(request, key);
   if (context.store === undefined) return await setWithoutStore(context, registration, key, value, request);
   if (context.dirty !== undefined && !registration.isDistributed) {
     const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs ?? context.settings.storeDeadlineMs;
@@ -125,6 +146,11 @@ const deleteInStore = (
     const token = context.fills.take(key, registration);
     try {
       let known = guess(context, key, registration);
+      if (request.op !== undefined) {
+        const before = await repeated(store, registration, key, request.op);
+        if (before.done) return true;
+        known = before.known;
+      }
       const landed = await commitLoop(context, {
         run,
         store,
@@ -137,8 +163,9 @@ const deleteInStore = (
           known = knownFrom(registration, key, conflicts.get(key));
         },
       });
-      applyLocally(context, registration, key, { token, value: undefined, revision: undefined });
-      await dropElsewhere(context, [key]);
+      await dropElsewhere(context, [key], () =>
+        applyLocally(context, registration, key, { token, value: undefined, revision: undefined }),
+      );
       return landed.result;
     } finally {
       context.fills.release(token);
@@ -153,6 +180,7 @@ export const deleteKey = async (
   request: WriteRequest,
 ): Promise<boolean> => {
   registration.meters.deletes++;
+  requireWaiting(request, key);
   if (context.store === undefined) return await deleteWithoutStore(context, registration, key);
   await flushFirst(context, [key], request.operation, request);
   return await deleteInStore(context, context.store, registration, key, request);
