@@ -63,7 +63,7 @@ export class StoreAccess {
 
   async commit(operation: OperationId, mutations: readonly Mutation[], call: GuardedCall): Promise<CommitReply> {
     let sent = false;
-    let refused = false;
+    let refusal: unknown;
     try {
       const records = await this.guard.call(call, async (options) => {
         sent = true;
@@ -71,7 +71,7 @@ export class StoreAccess {
           return await this.store.commit(operation, mutations, options);
         } catch (error) {
           // Only an adapter that knows says so with a WarpError: anything else may hide a commit that landed.
-          refused = WarpError.is(error);
+          if (WarpError.is(error)) refusal = error;
           throw error;
         }
       });
@@ -80,7 +80,7 @@ export class StoreAccess {
     } catch (error) {
       const conflicts = conflictsOf(error);
       if (conflicts !== undefined) return { kind: "lost", conflicts };
-      return { kind: sent && !refused ? "unknown" : "refused", error: error as WarpError };
+      return { kind: sent && error !== refusal ? "unknown" : "refused", error: error as WarpError };
     }
   }
 

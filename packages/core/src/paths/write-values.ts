@@ -52,12 +52,19 @@ const mergeFailure = (engine: string, key: string, cause: unknown): WarpError =>
 /** @throws {WarpError} `INVALID_VALUE` if the engine throws or the result cannot be stored. */
 export const mergeValues = (registration: Registration, key: string, current: unknown, incoming: unknown): unknown => {
   const { merge } = registration.policy;
-  if (merge === undefined) return incoming;
+  let merged = incoming;
   try {
-    return merge.merge(current, incoming);
+    if (merge !== undefined) merged = merge.merge(current, incoming);
   } catch (error) {
-    throw WarpError.is(error) ? error : mergeFailure(merge.name, key, error);
+    throw WarpError.is(error) ? error : mergeFailure(merge?.name ?? "", key, error);
   }
+  // To the caches it would say that the key does not exist.
+  if (merged !== undefined) return merged;
+  const reason = incoming === undefined ? "value is undefined" : "the merge engine made undefined";
+  throw new WarpError("INVALID_VALUE", `${reason}, which is no value; delete the key instead`, {
+    key,
+    port: incoming === undefined ? "codec" : "merge",
+  });
 };
 
 export const putMutation = (
