@@ -26,8 +26,8 @@ export const setHere = (context: Context, key: string, value: unknown): boolean 
   if ((registration.meters.writes + 1) % timedEvery === 0) return false;
   registration.meters.writes++;
   context.fills.void(key);
-  // Whole milliseconds, as everywhere: see `BareEntry`.
-  const freshUntil = Math.floor(context.clock.monotonic() + registration.ttlMs);
+  // Whole milliseconds are small integers to V8. The coarse clock is never ahead: at worst the entry expires early.
+  const freshUntil = Math.floor(context.now.now() + registration.ttlMs);
   local.set(key, new BareEntry(value, registration, registration.generation, freshUntil));
   return true;
 };
