@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Bus, type BusListener, systemRandom } from "@warp/core";
 import { assertBytes } from "./assertions.ts";
+import { hurried, settle, unhurried } from "./call-options.ts";
 import { type CaseTable, type ConformanceCase, casesOf, type Need, type OpenSubject, type Subject } from "./case.ts";
 import { bytesOf, range, textOf } from "./samples.ts";
 import type { Time } from "./time.ts";
@@ -112,6 +113,21 @@ const busSuite: CaseTable<BusSubject> = {
         `the frames of b at ${name}`,
       );
     }
+  },
+  "a call takes a signal and a time limit, also one with a fraction": async (bus, other, time) => {
+    const a = new Recorder();
+    const end = await bus.subscribe("a", a, unhurried());
+    await other.publish(bytesOf("to all"), undefined, unhurried());
+    await other.publish(bytesOf("to a"), "a", unhurried());
+    await untilHeard(time, a, ["to all", "to a"], "a");
+    await end();
+  },
+  "a publish that was aborted or ran out of time harms no later one": async (bus, other, time) => {
+    const b = await subscribe(other, "b");
+    for (const [index, options] of hurried.entries())
+      await settle([() => bus.publish(bytesOf(`hurried ${index}`), undefined, options)]);
+    await publishAll(bus, ["next", "last"]);
+    await untilHeard(time, b, ["next", "last"], "b");
   },
   "frames published without waiting for each other all arrive": async (bus, other, time) => {
     const [a, b] = await subscribeBoth(bus, other);

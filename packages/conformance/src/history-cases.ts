@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type History, type HistoryRetention, type Store, type StoredRecord, WarpError } from "@warp/core";
 import { assertBytes, rejectionOf } from "./assertions.ts";
+import { unhurried } from "./call-options.ts";
 import { type CaseTable, type ConformanceCase, casesOf, type OpenSubject } from "./case.ts";
 import { bytesOf, oddKeys, oddValues, range } from "./samples.ts";
 import {
@@ -233,6 +234,10 @@ const storeHistoryCases: CaseTable<HistorySubject> = {
     await assertUnavailable(store, "k", keptToo.committedAt - 1, "the end of that version");
     assertVersion(await store.getAt("k", keptToo.committedAt), keptToo, "the next with history");
     assertVersion(await store.getAt("k", current.committedAt), current, "the current version");
+  },
+  "a call takes a signal and a time limit, also one with a fraction": async (store) => {
+    const record = await put(store, "k", "x", { history: forEver });
+    assertVersion(await store.getAt("k", record.committedAt, unhurried()), record, "getAt");
   },
   "a check is no version": async (store, _other, time) => {
     const history = { versions: 1, maxAgeMs: undefined };

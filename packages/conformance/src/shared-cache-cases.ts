@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type SharedCache, type SharedPut, type SharedSlot, type SlotToken, systemRandom } from "@warp/core";
 import { assertBytes } from "./assertions.ts";
+import { hurried, settle, unhurried } from "./call-options.ts";
 import { type CaseTable, type ConformanceCase, casesOf, type Need, type OpenSubject, type Subject } from "./case.ts";
 import { bytesOf, oddKeys, oddValues, range, textOf } from "./samples.ts";
 import type { Time } from "./time.ts";
@@ -242,6 +243,29 @@ const slotCases: CaseTable<SharedCacheSubject> = {
     assert.deepEqual([landed.length, landed.every(Boolean)], [1_000, true]);
     for (const [index, { bytes }] of (await other.read(keys, minute)).entries())
       assertBytes(bytes, bytesOf(`k${index}`), `key ${index}`);
+  },
+  "a call takes a signal and a time limit, also one with a fraction": async (cache) => {
+    const options = unhurried();
+    const slots = await cache.read(["k"], minute, options);
+    assert.deepEqual([...(await cache.put([putOf("k", "x", slots[0]?.token)], options))], [true]);
+    await assertHolds(cache, "k", "x");
+    await cache.drop(["k"], options);
+    assertEmpty(await readOne(cache, "k"), "after the drop");
+    assert.equal(await cache.epoch({ expected: undefined, next: "e1" }, options), "e1");
+    assert.equal(await cache.epoch(undefined, options), "e1");
+  },
+  "a call that was aborted or ran out of time harms no later one": async (cache, other) => {
+    for (const index of range(24)) {
+      const options = hurried[index % hurried.length];
+      await settle([
+        () => cache.read(["k", `k${index}`], minute, options),
+        () => cache.put([putOf(`k${index}`, "x", undefined)], options),
+        () => cache.drop(["k"], options),
+        () => cache.epoch(undefined, options),
+      ]);
+      await fill(cache, "k", `${index}`);
+      await assertHolds(other, "k", `${index}`);
+    }
   },
   "bytes come back intact, from none to a mebibyte": async (cache, other) => {
     for (const [index, value] of oddValues.entries()) {

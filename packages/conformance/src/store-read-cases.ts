@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { conflictsOf } from "@warp/core";
 import { assertBytes, equalBytes } from "./assertions.ts";
+import { hurried, settle, unhurried } from "./call-options.ts";
 import type { CaseTable } from "./case.ts";
 import { bytesOf, oddKeys, oddValues, range } from "./samples.ts";
 import {
@@ -103,6 +105,44 @@ export const storeReadCases: CaseTable<StoreSubject> = {
     const [record] = await store.getMany(["k"]);
     assert.ok(record !== undefined && record !== "unchanged" && record.value !== undefined);
     assert.ok(equalBytes(record.value, bytesOf("before")), "a reader's change reached the store");
+  },
+  "a call takes a signal and a time limit, also one with a fraction": async (store) => {
+    const options = unhurried();
+    const [record] = await store.commit(newOperation(), [putOf("k", "x")], options);
+    assert.ok(record !== undefined);
+    assertRead(await store.get("k", undefined, options), record, "get");
+    assert.equal(await store.get("k", record.revision, options), "unchanged");
+    assertRead((await store.getMany(["k"], undefined, options))[0], record, "getMany");
+    for await (const key of store.keys("", options)) assert.equal(key, "k");
+    assert.equal(typeof (await store.now(options)), "number");
+  },
+  "a call that was aborted or ran out of time harms no later one": async (store, other, time) => {
+    const keys = range(24).map((index) => `hurried:${index}`);
+    for (const [index, key] of keys.entries()) {
+      const options = hurried[index % hurried.length];
+      await settle([
+        () => store.get(key, undefined, options),
+        () => store.getMany(keys, undefined, options),
+        () => store.commit(newOperation(), [putOf(key, "x")], options),
+        () => store.now(options),
+        async () => {
+          for await (const listed of store.keys("", options)) assert.ok(listed.startsWith("hurried:"));
+        },
+      ]);
+    }
+    // Such a commit may land late or never, but whole; the calls after it are answered.
+    for (const key of keys) {
+      const before = await read(store, key);
+      if (before !== undefined) assertBytes(before.value, bytesOf("x"), key);
+      await time.until(`a commit on ${key} that meets no late one`, async () => {
+        const outcome = await put(store, key, "y").catch(
+          (error: unknown) => conflictsOf(error) ?? Promise.reject(error),
+        );
+        if (!("revision" in outcome)) return false;
+        assertRecord(await read(other, key), outcome, key);
+        return true;
+      });
+    }
   },
   "getMany answers in the order of its keys, with gaps and repetitions": async (store) => {
     const b = await put(store, "b", "1");

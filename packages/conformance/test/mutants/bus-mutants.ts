@@ -75,6 +75,29 @@ const counting = (): (() => number) => {
 };
 
 export const busMutants: readonly Mutant[] = [
+  mutant(
+    "takes a signal for an abort",
+    ["a call takes a signal and a time limit, also one with a fraction"],
+    (base) => ({
+      publish: async (frame, to, options) => {
+        if (options?.signal !== undefined) throw new Error("aborted");
+        return base.publish(frame, to);
+      },
+    }),
+  ),
+  mutant(
+    "publishes nothing after a call that was aborted",
+    ["a publish that was aborted or ran out of time harms no later one"],
+    (base) => {
+      let aborted = false;
+      return {
+        publish: async (frame, to, options) => {
+          aborted ||= options?.signal?.aborted === true;
+          if (!aborted) await base.publish(frame, to);
+        },
+      };
+    },
+  ),
   mutant("names no largest frame", ["a bus declares its facts as plain values"], () => ({
     maxFrameBytes: Number.POSITIVE_INFINITY,
   })),

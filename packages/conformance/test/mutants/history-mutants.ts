@@ -38,6 +38,16 @@ const noting = (base: MemoryStore, backend: Backend): Pick<MemoryStore, "commit"
 
 export const historyMutants: readonly Mutant[] = [
   mutant(
+    "takes a signal for an abort",
+    ["a call takes a signal and a time limit, also one with a fraction"],
+    (base) => ({
+      getAt: async (key, at, options) => {
+        if (options?.signal !== undefined) throw new Error("aborted");
+        return base.getAt(key, at);
+      },
+    }),
+  ),
+  mutant(
     "lets a version begin after its commit",
     [
       "a version stands from its commit, that instant included, until the next",

@@ -339,6 +339,29 @@ const slotMutants: readonly Mutant[] = [
   ),
 ];
 
+const optionMutants: readonly Mutant[] = [
+  mutant(
+    "takes a signal for an abort",
+    ["a call takes a signal and a time limit, also one with a fraction"],
+    (base) => ({
+      drop: async (keys, options) => {
+        if (options?.signal !== undefined) throw new Error("aborted");
+        return base.drop(keys);
+      },
+    }),
+  ),
+  mutant(
+    "closes its connection when a call is aborted",
+    ["a call that was aborted or ran out of time harms no later one"],
+    (base) => ({
+      read: async (keys, reserveMs, options) => {
+        if (options?.signal?.aborted === true) base.disconnect();
+        return base.read(keys, reserveMs);
+      },
+    }),
+  ),
+];
+
 const timeMutants: readonly Mutant[] = [
   mutant(
     "reports the time to live instead of the time left",
@@ -547,4 +570,9 @@ const epochMutants: readonly Mutant[] = [
   ),
 ];
 
-export const sharedCacheMutants: readonly Mutant[] = [...slotMutants, ...timeMutants, ...epochMutants];
+export const sharedCacheMutants: readonly Mutant[] = [
+  ...slotMutants,
+  ...optionMutants,
+  ...timeMutants,
+  ...epochMutants,
+];

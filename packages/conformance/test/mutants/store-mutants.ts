@@ -289,6 +289,68 @@ const keepingMutants: readonly Mutant[] = [
   ),
 ];
 
+/** What is done with `CallOptions`. */
+const optionMutants: readonly Mutant[] = [
+  mutant(
+    "takes a signal for an abort",
+    ["a call takes a signal and a time limit, also one with a fraction"],
+    (base) => ({
+      get: async (key, unless, options) => {
+        if (options?.signal !== undefined) throw new Error("aborted");
+        return base.get(key, unless);
+      },
+    }),
+  ),
+  mutant(
+    "refuses a time limit with a fraction",
+    ["a call takes a signal and a time limit, also one with a fraction"],
+    (base) => ({
+      commit: async (operation, mutations, options) => {
+        if (!Number.isInteger(options?.timeoutMs ?? 0)) throw new Error("invalid value for parameter");
+        return base.commit(operation, mutations);
+      },
+    }),
+  ),
+  mutant(
+    "keeps the time limit of one call for the next",
+    ["a call that was aborted or ran out of time harms no later one"],
+    (base, { notes }) => ({
+      get: async (key, unless, options) => {
+        const limit = options?.timeoutMs ?? (notes.get("limit") as number | undefined) ?? 1_000;
+        notes.set("limit", limit);
+        if (limit < 10) throw new Error("canceling statement due to statement timeout");
+        return base.get(key, unless);
+      },
+    }),
+  ),
+  mutant(
+    "loses a connection with each call that was aborted",
+    ["a call that was aborted or ran out of time harms no later one"],
+    (base, { notes }) => ({
+      commit: async (operation, mutations, options) => {
+        const lost = (notes.get("lost") as number | undefined) ?? 0;
+        if (lost > 10) throw new Error("no connection free");
+        if (options?.signal?.aborted !== true) return base.commit(operation, mutations);
+        notes.set("lost", lost + 1);
+        throw new Error("aborted");
+      },
+    }),
+  ),
+  mutant(
+    "lands half of a commit that was aborted",
+    ["a call that was aborted or ran out of time harms no later one"],
+    (base) => ({
+      commit: (operation, mutations, options) =>
+        base.commit(
+          operation,
+          mutations.map((one) =>
+            one.kind === "put" && options?.signal?.aborted === true ? { ...one, value: new Uint8Array(0) } : one,
+          ),
+        ),
+    }),
+  ),
+];
+
 /** Conditions, answers, order. */
 const commitMutants: readonly Mutant[] = [
   mutant(
@@ -860,4 +922,10 @@ const keysMutants: readonly Mutant[] = [
   ),
 ];
 
-export const storeMutants: readonly Mutant[] = [...keepingMutants, ...commitMutants, ...raceMutants, ...keysMutants];
+export const storeMutants: readonly Mutant[] = [
+  ...keepingMutants,
+  ...optionMutants,
+  ...commitMutants,
+  ...raceMutants,
+  ...keysMutants,
+];
