@@ -100,8 +100,8 @@ const setInStore = (
       // A named operation may have landed for a repetition of the call, which knew of another value to merge with.
       const result = request.op === undefined ? landed.result : knownFrom(registration, key, record).value;
       const revision = record?.revision === landed.operation ? landed.operation : undefined;
-      applyLocally(context, registration, key, { token, value: result, revision });
-      await dropElsewhere(context, [key]);
+      const written = { token, value: result, revision };
+      await dropElsewhere(context, [key], () => applyLocally(context, registration, key, written));
       return result;
     } finally {
       context.fills.release(token);
