@@ -191,8 +191,12 @@ export class LeaseTable implements LeaseBook {
     const keys = [...lease.keys];
     // At once and together, whatever the shared tier does.
     for (const key of keys) dropLocal(this.#context, key);
-    for (let from = 0; from < keys.length; from += keysPerDrop)
-      await dropEverywhere(this.#context, keys.slice(from, from + keysPerDrop));
+    const failures: unknown[] = [];
+    for (let from = 0; from < keys.length; from += keysPerDrop) {
+      const some = keys.slice(from, from + keysPerDrop);
+      await dropEverywhere(this.#context, some).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }
 

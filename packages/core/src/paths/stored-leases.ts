@@ -192,6 +192,8 @@ export class StoredLeases implements LeaseBook {
       const settled = await commitOnce(this.#context, this.#store, run, undefined, [mutation]);
       if (settled.kind === "landed") {
         this.#watch.ended(id);
+        // The caller has left: nobody comes back to see to the rest.
+        if (run.cancelled) this.#watch.finishLater(id);
         return !isExpired;
       }
       record = settled.conflicts.get(leaseKey(id));
