@@ -186,7 +186,7 @@ describe("with a store", () => {
       expect(await read(cluster, [b, c], "city:b")).toEqual(["new", "new"]);
       await cluster.end();
     });
-  });
+  }, 120_000);
 
   it("a node that starts finds the lease that a dead one left unfinished", async () => {
     const scheduler = new Scheduler(7);
@@ -243,7 +243,7 @@ describe("with a store", () => {
 
   it("a renewal that races the expiry wins or is refused, on all nodes alike", async () => {
     const seen = new Map<string, number>();
-    await forEachSeed(2_000, async (scheduler) => {
+    await forEachSeed(1_000, async (scheduler) => {
       const { cluster, nodes } = await prepared(scheduler);
       const [a, b, c] = nodes;
       const chance = scheduler.random("scenario");
@@ -272,7 +272,7 @@ describe("with a store", () => {
   }, 300_000);
 
   it("lost frames and lost requests and replies of the store leave no stale copy", async () => {
-    await forEachSeed(500, async (scheduler) => {
+    await forEachSeed(300, async (scheduler) => {
       const { cluster, nodes } = await prepared(scheduler);
       const [a, b, c] = nodes;
       const chance = scheduler.random("scenario");
