@@ -1,0 +1,162 @@
+import { type Transaction, type Warp, WarpError } from "@warp/core";
+import type { Calls } from "./calls.ts";
+import type { Cluster, ClusterNode } from "./cluster.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+
+/** Adds what is written to what is there. */
+export const sum = {
+  portVersion: 1,
+  name: "sum",
+  readsCurrent: true,
+  merge: (current: number | undefined, incoming: number): number => (current ?? 0) + incoming,
+} as const;
+
+/** How often each kind of call comes, relative to the others. */
+export type Mix = Readonly<Partial<Record<CallKind, number>>>;
+
+export type CallKind =
+  | "find"
+  | "refresh"
+  | "getMany"
+  | "getOrSet"
+  | "set"
+  | "setMany"
+  | "delete"
+  | "invalidate"
+  | "transaction"
+  | "increment";
+
+export interface WorkloadOptions {
+  readonly cluster: Cluster;
+  readonly calls: Calls;
+  readonly chance: SeededRandom;
+  /** Keys of plain values. */
+  readonly keys: readonly string[];
+  /** Keys of sums. */
+  readonly counters?: readonly string[];
+  readonly mix: Mix;
+}
+
+/** What the calls on a sum add up to. */
+interface Account {
+  resolved: number;
+  /** Of calls whose outcome nobody was told. */
+  unknown: number;
+}
+
+const bounced = (codes: readonly string[], error: unknown): boolean =>
+  WarpError.is(error) && codes.includes(error.code);
+
+/** Calls of a seed's choice, every value written only once, so that a value tells its place in the store's order. */
+export class Workload {
+  readonly #options: WorkloadOptions;
+  readonly #kinds: readonly CallKind[];
+  readonly #accounts = new Map<string, Account>();
+  #written = 0;
+
+  constructor(options: WorkloadOptions) {
+    this.#options = options;
+    this.#kinds = Object.entries(options.mix).flatMap(([kind, weight]) =>
+      Array<CallKind>(weight).fill(kind as CallKind),
+    );
+  }
+
+  /** `count` calls on `node`, one after another or overlapping, each after a wait of up to `pauseMs`. */
+  async run(node: ClusterNode, count: number, pauseMs: number): Promise<void> {
+    const { cluster, chance } = this.#options;
+    const open: Promise<unknown>[] = [];
+    for (let index = 0; index < count; index++) {
+      await cluster.scheduler.delay(chance.next() * pauseMs, node.clock);
+      const call = this.call(node);
+      if (chance.next() < 0.5) open.push(call);
+      else await call;
+    }
+    await Promise.all(open);
+  }
+
+  /** One call on `node`. Resolves when it has ended. */
+  async call(node: ClusterNode, kind: CallKind = this.#options.chance.pick(this.#kinds)): Promise<void> {
+    const { chance, keys, counters = [] } = this.#options;
+    const key = chance.pick(kind === "increment" ? counters : keys);
+    await this.#made[kind](node, key);
+  }
+
+  /** Every sum is what was told, or that and some of what nobody could tell. */
+  wrongSums(): string[] {
+    const { log } = this.#options.cluster;
+    return [...this.#accounts].flatMap(([key, { resolved, unknown }]) => {
+      const value = (log.valueNow(key) ?? 0) as number;
+      const within = value >= resolved && value <= resolved + unknown;
+      return within ? [] : [`${key} is ${value}; it must be in [${resolved}, ${resolved + unknown}]`];
+    });
+  }
+
+  async increment({
+    node,
+    key,
+    amount,
+    run,
+  }: {
+    node: ClusterNode;
+    key: string;
+    amount: number;
+    run: (warp: Warp) => Promise<unknown>;
+  }): Promise<void> {
+    const account = this.#accounts.get(key) ?? { resolved: 0, unknown: 0 };
+    this.#accounts.set(key, account);
+    // Until it ends, nobody knows.
+    account.unknown += amount;
+    const result = await this.#options.calls.write(node, key, `add ${amount} to ${key}`, () => run(node.warp));
+    if (bounced(["OUTCOME_UNKNOWN"], result)) return;
+    account.unknown -= amount;
+    if (!WarpError.is(result)) account.resolved += amount;
+  }
+
+  readonly #made: Readonly<Record<CallKind, (node: ClusterNode, key: string) => Promise<unknown>>> = {
+    find: (node, key) => this.#read(node, key, "find", () => node.warp.find(key)),
+    refresh: (node, key) => this.#read(node, key, "refresh", () => node.warp.find(key, { refresh: true })),
+    getMany: (node, key) =>
+      this.#read(node, key, "getMany", async () => (await node.warp.getMany([...this.#options.keys])).get(key)),
+    getOrSet: (node, key) => {
+      const value = this.#value(node);
+      const load = async (): Promise<string> => {
+        await this.#options.cluster.scheduler.delay(this.#options.chance.next() * 20, node.clock);
+        return value;
+      };
+      return this.#read(node, key, "getOrSet", () => node.warp.getOrSet(key, load));
+    },
+    set: (node, key) => {
+      const value = this.#value(node);
+      return this.#write(node, key, `set ${key} ${value}`, () => node.warp.set(key, value));
+    },
+    setMany: (node, key) => {
+      const others = this.#options.keys.map((other): [string, string] => [other, this.#value(node)]);
+      return this.#write(node, key, `setMany ${JSON.stringify(others)}`, () => node.warp.setMany(others));
+    },
+    delete: (node, key) => this.#write(node, key, `delete ${key}`, () => node.warp.delete(key)),
+    invalidate: (node, key) => this.#write(node, key, `invalidate ${key}`, () => node.warp.invalidate(key)),
+    transaction: (node, key) => {
+      const value = this.#value(node);
+      const change = (txn: Transaction): void => {
+        for (const other of this.#options.keys) txn.set(other, `${value}/${other}`);
+      };
+      return this.#write(node, key, `transaction ${value}`, () => node.warp.transaction(change));
+    },
+    increment: (node, key) => {
+      const amount = this.#options.chance.integer(1, 9);
+      return this.increment({ node, key, amount, run: (warp) => warp.set(key, amount) });
+    },
+  };
+
+  #value(node: ClusterNode): string {
+    return `${node.name}${++this.#written}`;
+  }
+
+  #read(node: ClusterNode, key: string, how: string, run: () => Promise<unknown>): Promise<unknown> {
+    return this.#options.calls.read(node, key, how, run);
+  }
+
+  #write(node: ClusterNode, key: string, what: string, run: () => Promise<unknown>): Promise<unknown> {
+    return this.#options.calls.write(node, key, what, run);
+  }
+}
