@@ -13,7 +13,7 @@ export interface Inspection {
   readonly tier: "local" | "shared" | undefined;
   /** Whether it says that the key does not exist. */
   readonly negative: boolean;
-  /** Since the value's life began, in milliseconds. */
+  /** Since the value's life began, in milliseconds; `undefined` where that is not known. */
   readonly ageMs: number | undefined;
   /** Until it expires, in milliseconds; below 0 once it has. */
   readonly leftMs: number | undefined;
@@ -34,6 +34,10 @@ const nothing = {
   dirty: false,
 };
 
+/** Where a life has no end, or its beginning was given up, its age is not known. */
+const ageOf = (ageMs: number): number | undefined =>
+  ageMs >= 0 && ageMs < Number.POSITIVE_INFINITY ? ageMs : undefined;
+
 const local = (
   context: Context,
   registration: Registration,
@@ -44,7 +48,7 @@ const local = (
   return {
     tier: "local",
     negative: entry.value === undefined,
-    ageMs: now - (entry.storedAt ?? entry.freshUntil - registration.ttlMs),
+    ageMs: ageOf(now - (entry.storedAt ?? entry.freshUntil - registration.ttlMs)),
     leftMs: expiryOf(entry) - now,
     revision: entry.revision,
     suspect: !dirty && (entry.registration !== registration || trueGeneration(entry) < registration.generation),
@@ -60,11 +64,11 @@ const shared = async (context: Context, key: string): Promise<Omit<Inspection, "
       : await access.guard.call({ operation: "inspect", key }, (call) => access.cache.read([key], 0, call));
   if (slot?.bytes === undefined) return nothing;
   const entry = decodeSharedEntry(slot.bytes);
-  const leftMs = slot.expiresInMs - entry.graceMs;
+  const leftMs = slot.expiresInMs === Number.POSITIVE_INFINITY ? slot.expiresInMs : slot.expiresInMs - entry.graceMs;
   return {
     tier: "shared",
     negative: entry.value === undefined,
-    ageMs: entry.ttlMs - leftMs,
+    ageMs: ageOf(entry.ttlMs - leftMs),
     leftMs,
     revision: entry.revision,
     suspect: entry.epoch === undefined || entry.epoch !== context.epochs?.trusted,

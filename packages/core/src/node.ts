@@ -202,6 +202,7 @@ export class Node {
       cancel();
       this.#cancelTick?.();
       composition.epoch?.end();
+      context.flights.abortAll(new WarpError("CLOSED", "this node is closed", { operation: "close" }));
       this.leases.close();
       for (const breaker of composition.breakers) breaker.end();
       composition.owned?.close();

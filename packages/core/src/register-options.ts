@@ -133,5 +133,8 @@ export const dynamicPolicy = (pattern: string, options: DynamicTtlOptions, fallb
       `strategy must be an object with methods "record" and "ttl"; got ${describeValue(strategy)}`,
     );
   }
-  return Object.freeze({ ...commonPolicy(pattern, options, fallback), ttlMs: Number.POSITIVE_INFINITY, strategy });
+  const common = commonPolicy(pattern, options, fallback);
+  // Where hits extend a life there is no share of it left at which a refresh is due.
+  const eagerShare = strategy.extendsOnHit === true ? 0 : common.eagerShare;
+  return Object.freeze({ ...common, eagerShare, ttlMs: Number.POSITIVE_INFINITY, strategy });
 };

@@ -58,9 +58,11 @@ export class Flight<F, L> {
     return this.#controller.signal;
   }
 
-  /** From now on the flight goes on even when nobody waits. */
-  detach(): void {
+  /** From now on the flight goes on even when nobody waits. @returns Whether it did not before. */
+  detach(): boolean {
+    const first = !this.#detached;
     this.#detached = true;
+    return first;
   }
 
   enter(): void {

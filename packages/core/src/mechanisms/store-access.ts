@@ -39,12 +39,14 @@ export class StoreAccess {
   readonly #reads: Batcher<Lookup, Found>;
   readonly #commits: Batcher<Mutation, CommitTogether>;
   readonly #newOperation: () => OperationId;
-  #aheadMs = 0;
+  /** From this node's monotonic clock, which no jump of the wall clock moves, to the store's clock. */
+  #offsetMs: number;
 
   constructor(store: Store, guard: Guard, clock: Clock, newOperation: () => OperationId) {
     this.store = store;
     this.guard = guard;
     this.#clock = clock;
+    this.#offsetMs = clock.now() - clock.monotonic();
     this.#newOperation = newOperation;
     this.#commits = new Batcher((mutations) => this.#commitTogether(mutations), mostKeysPerCommit);
     this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerRead);
@@ -111,19 +113,19 @@ export class StoreAccess {
 
   /** The store's clock as last heard, in milliseconds since the epoch. */
   estimatedNow(): number {
-    return this.#clock.now() + this.#aheadMs;
+    return this.#clock.monotonic() + this.#offsetMs;
   }
 
   /** Asks the store for its clock. */
   async now(call: GuardedCall): Promise<number> {
     const now = await this.guard.call(call, (options) => this.store.now(options));
-    this.#aheadMs = now - this.#clock.now();
+    this.#offsetMs = now - this.#clock.monotonic();
     return now;
   }
 
   #learn(records: readonly (StoredRecord | undefined)[]): void {
     const record = records.find((candidate) => candidate !== undefined);
-    if (record !== undefined) this.#aheadMs = record.committedAt - this.#clock.now();
+    if (record !== undefined) this.#offsetMs = record.committedAt - this.#clock.monotonic();
   }
 
   async #read(lookups: readonly Lookup[]): Promise<readonly Found[]> {

@@ -42,6 +42,8 @@ export interface SlotClaim {
   readonly token: SlotToken;
   /** A fill stamps the entry with it: what happened since must make the entry suspect. */
   readonly epoch: string | undefined;
+  /** Whether something was in it. */
+  readonly occupied: boolean;
 }
 
 /** What the tiers and the store say about a key. */
@@ -49,6 +51,8 @@ export interface Fetched {
   /** `undefined`: it does not exist, as far as there was anybody to ask. */
   readonly value: unknown;
   readonly revision: Revision | undefined;
+  /** Whether this is what the store says: a shared tier may only know that a key did not exist. */
+  readonly fromStore: boolean;
   /** The store's own answer, where it was asked and did not say "unchanged". */
   readonly record: StoredRecord | undefined;
   /** Where the shared tier could be read before the store was. */

@@ -1,12 +1,14 @@
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
+import type { StaleCopy } from "../mechanisms/single-flight.ts";
+import type { StoreAccess } from "../mechanisms/store-access.ts";
 import type { SharedSlot } from "../ports/shared-cache.ts";
 import type { StoredRecord } from "../ports/store.ts";
-import type { Entry, Revision } from "../values/entry.ts";
-import { decodeSharedEntry } from "../wire/shared-entry.ts";
+import { type Entry, expiryOf, type Revision } from "../values/entry.ts";
+import { decodeSharedEntry, type SharedEntry } from "../wire/shared-entry.ts";
 import { decodeStored } from "../wire/stored-value.ts";
 import { type Context, type Fetched, type SlotClaim, tolerateCacheError } from "./context.ts";
-import { decodeFor, fillLocal, fillShared, isOut, type Life, newLife } from "./tiers.ts";
+import { decodeFor, fillLocal, fillShared, forget, isOut, type Life, newLife } from "./tiers.ts";
 
 /** A value that may be out of date, with the revision to ask about. */
 interface Candidate {
@@ -14,9 +16,12 @@ interface Candidate {
   /** The codec's bytes, where they are at hand. */
   readonly bytes: Uint8Array | undefined;
   readonly revision: Revision;
+  /** How much of its life is left, in milliseconds. */
+  readonly leftMs: number;
 }
 
-interface Fetch {
+/** One question to the tiers and the store. */
+export interface Fetch {
   readonly context: Context;
   readonly key: string;
   readonly registration: Registration;
@@ -25,6 +30,8 @@ interface Fetch {
   readonly entry: Entry | undefined;
   /** Ask the store whatever the shared tier has. */
   readonly forced: boolean;
+  /** Takes what fail-safe may serve if this fails. */
+  readonly onStale: (copy: StaleCopy) => void;
 }
 
 interface SharedAnswer {
@@ -36,23 +43,48 @@ interface SharedAnswer {
 
 const silent: SharedAnswer = { claim: undefined, fetched: undefined, candidate: undefined };
 
-/** What a live slot says, and a copy of it in the local tier. */
-const serveSlot = ({ context, key, registration, token }: Fetch, claim: SlotClaim, slot: SharedSlot): SharedAnswer => {
-  const entry = decodeSharedEntry(slot.bytes as Uint8Array);
+/** Time left before the grace begins, in milliseconds. */
+const slotLeftMs = (slot: SharedSlot, entry: SharedEntry): number =>
+  slot.expiresInMs === Number.POSITIVE_INFINITY ? slot.expiresInMs : slot.expiresInMs - entry.graceMs;
+
+const offerStale = (
+  { context, registration, onStale }: Fetch,
+  slot: SharedSlot,
+  entry: SharedEntry,
+  value: unknown,
+) => {
+  const lastsMs = Math.min(slot.expiresInMs, slotLeftMs(slot, entry) + registration.graceMs);
+  if (value === undefined || registration.graceMs === 0 || lastsMs <= 0) return;
+  onStale({ value, epoch: entry.epoch, until: context.clock.monotonic() + lastsMs });
+};
+
+/** What a slot says: if it is live, with a copy of it in the local tier; else something to ask the store about. */
+const serveSlot = (fetch: Fetch, claim: SlotClaim, slot: SharedSlot, bytes: Uint8Array): SharedAnswer => {
+  const { context, key, registration, token } = fetch;
+  const entry = decodeSharedEntry(bytes);
   const value = entry.value === undefined ? undefined : decodeFor(registration, entry.value, key);
   const { revision } = entry;
-  const candidate = value === undefined || revision === undefined ? undefined : { value, bytes: entry.value, revision };
-  const leftMs = slot.expiresInMs - entry.graceMs;
-  if (leftMs <= 0 || entry.epoch === undefined || entry.epoch !== context.epochs?.trusted)
+  const leftMs = slotLeftMs(slot, entry);
+  if (leftMs <= 0 || entry.epoch === undefined || entry.epoch !== context.epochs?.trusted) {
+    offerStale(fetch, slot, entry, value);
+    const candidate =
+      value === undefined || revision === undefined ? undefined : { value, bytes: entry.value, revision, leftMs };
     return { claim, fetched: undefined, candidate };
+  }
   const life: Life = {
     ttlMs: entry.ttlMs,
     ageMs: entry.ttlMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, entry.ttlMs - leftMs),
+    // Whether the store ends it later than that, the slot does not say.
+    mostMs: registration.policy.storeTtlMs === undefined ? Number.POSITIVE_INFINITY : leftMs,
   };
   fillLocal(context, { key, registration, token, value, life, revision });
   if (value === undefined) registration.meters.negativeHits++;
   else registration.meters.sharedHits++;
-  return { claim, fetched: { value: value, revision, record: undefined, claim }, candidate };
+  return {
+    claim,
+    fetched: { value, revision, fromStore: false, record: undefined, claim },
+    candidate: undefined,
+  };
 };
 
 const askShared = async (fetch: Fetch): Promise<SharedAnswer> => {
@@ -61,21 +93,28 @@ const askShared = async (fetch: Fetch): Promise<SharedAnswer> => {
   if (context.shared === undefined || isOut(context)) return silent;
   // Before the slot is read: an entry put later must not pass for one of a later epoch.
   const epoch = context.epochs?.trusted;
+  let claim: SlotClaim | undefined;
   try {
     const slot = await context.shared.read(key);
-    const claim = { token: slot.token, epoch };
-    if (slot.bytes === undefined || fetch.forced) return { claim, fetched: undefined, candidate: undefined };
-    return serveSlot(fetch, claim, slot);
+    claim = { token: slot.token, epoch, occupied: slot.bytes !== undefined };
+    if (slot.bytes === undefined || fetch.forced) return { ...silent, claim };
+    return serveSlot(fetch, claim, slot, slot.bytes);
   } catch (error) {
     tolerateCacheError(context, error, "get", "shared-cache");
-    return silent;
+    // With a claim what the slot holds was not understood: what the store says takes its place.
+    return { ...silent, claim };
   }
 };
 
-const candidateOf = (entry: Entry | undefined): Candidate | undefined =>
+const candidateOf = (context: Context, entry: Entry | undefined): Candidate | undefined =>
   entry?.value === undefined || entry.revision === undefined
     ? undefined
-    : { value: entry.value, bytes: undefined, revision: entry.revision };
+    : {
+        value: entry.value,
+        bytes: undefined,
+        revision: entry.revision,
+        leftMs: expiryOf(entry) - context.clock.monotonic(),
+      };
 
 /** The longest life that the store's own expiry leaves. */
 const storeLeftMs = (context: Context, record: StoredRecord): number =>
@@ -85,12 +124,14 @@ const storeLeftMs = (context: Context, record: StoredRecord): number =>
 
 const adoptUnchanged = (fetch: Fetch, candidate: Candidate, claim: SlotClaim | undefined): Fetched => {
   const { context, key, registration, token } = fetch;
-  const { value, revision, bytes } = candidate;
-  const fill = { key, registration, token, value, revision, life: newLife(context, key, registration, false) };
+  const { value, revision, bytes, leftMs } = candidate;
+  // "Unchanged" does not say when the store's own expiry comes: not before the end of the life that it limited.
+  const mostMs = registration.policy.storeTtlMs === undefined ? Number.POSITIVE_INFINITY : leftMs;
+  const fill = { key, registration, token, value, revision, life: newLife(context, key, registration, false, mostMs) };
   fillLocal(context, fill);
   if (bytes !== undefined) fillShared(context, fill, bytes, claim);
   registration.meters.suspectsRevalidated++;
-  return { value: value, revision, record: undefined, claim };
+  return { value, revision, fromStore: true, record: undefined, claim };
 };
 
 const adoptRecord = (fetch: Fetch, record: StoredRecord | undefined, claim: SlotClaim | undefined): Fetched => {
@@ -108,8 +149,8 @@ const adoptRecord = (fetch: Fetch, record: StoredRecord | undefined, claim: Slot
       };
       fillLocal(context, fill);
       fillShared(context, fill, undefined, claim);
-    }
-    return { value: undefined, revision: record?.revision, record, claim };
+    } else forget(context, key, token, claim);
+    return { value: undefined, revision: record?.revision, fromStore: true, record, claim };
   }
   const { revision } = record;
   const bytes = decodeStored(record.value, key);
@@ -125,7 +166,27 @@ const adoptRecord = (fetch: Fetch, record: StoredRecord | undefined, claim: Slot
   fillLocal(context, fill);
   fillShared(context, fill, bytes, claim);
   registration.meters.storeHits++;
-  return { value: value, revision, record, claim };
+  return { value, revision, fromStore: true, record, claim };
+};
+
+/**
+ * Asks the store, and fills the tiers above with the answer.
+ * @param candidate A copy that may be out of date: if the store still has that revision, no bytes move.
+ * @throws {WarpError} What the store says; `CORRUPT`.
+ */
+export const fetchStored = async (
+  fetch: Fetch,
+  store: StoreAccess,
+  claim: SlotClaim | undefined,
+  candidate: Candidate | undefined,
+): Promise<Fetched> => {
+  const { key, registration } = fetch;
+  // Where the store lets values expire, one whose life is over cannot be judged by its revision.
+  const isJudged = candidate !== undefined && (registration.policy.storeTtlMs === undefined || candidate.leftMs > 0);
+  const found = await store.get(key, isJudged ? candidate.revision : undefined);
+  if (found === "unchanged") return adoptUnchanged(fetch, candidate as Candidate, claim);
+  if (candidate !== undefined) registration.meters.suspectsReplaced++;
+  return adoptRecord(fetch, found, claim);
 };
 
 /**
@@ -134,16 +195,12 @@ const adoptRecord = (fetch: Fetch, record: StoredRecord | undefined, claim: Slot
  * @throws {WarpError} What the store says; what the shared tier says under `onCacheError: "reject"`; `CORRUPT`.
  */
 export const fetchKey = async (fetch: Fetch): Promise<Fetched> => {
-  const { context, key, registration, entry } = fetch;
+  const { context, registration, entry } = fetch;
   const { claim, fetched, candidate: sharedCandidate } = await askShared(fetch);
   if (fetched !== undefined) return fetched;
   if (context.store === undefined) {
     registration.meters.misses++;
-    return { value: undefined, revision: undefined, record: undefined, claim };
+    return { value: undefined, revision: undefined, fromStore: false, record: undefined, claim };
   }
-  const candidate = sharedCandidate ?? candidateOf(entry);
-  const found = await context.store.get(key, candidate?.revision);
-  if (found === "unchanged") return adoptUnchanged(fetch, candidate as Candidate, claim);
-  if (candidate !== undefined) registration.meters.suspectsReplaced++;
-  return adoptRecord(fetch, found, claim);
+  return await fetchStored(fetch, context.store, claim, sharedCandidate ?? candidateOf(context, entry));
 };

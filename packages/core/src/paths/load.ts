@@ -1,11 +1,13 @@
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { Flight } from "../mechanisms/single-flight.ts";
-import { deadlineError, waitFor } from "../mechanisms/wait.ts";
+import { abortedError, deadlineError, waitFor } from "../mechanisms/wait.ts";
+import { describeValue } from "../values/duration.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, Fetched } from "./context.ts";
 import { createConditionally } from "./create.ts";
-import { fillLocal, fillShared, newLife } from "./tiers.ts";
+import { fetchStored } from "./fetch.ts";
+import { fillLocal, fillShared, forget, newLife } from "./tiers.ts";
 
 export interface LoaderInput<V> {
   readonly key: string;
@@ -31,6 +33,12 @@ export interface LoadRequest {
   readonly current: unknown;
 }
 
+/** @throws {WarpError} `INVALID_ARGUMENT`. */
+export const requireLoader = (name: string, loader: unknown): void => {
+  if (typeof loader !== "function")
+    throw new WarpError("INVALID_ARGUMENT", `${name} must be a function; got ${describeValue(loader)}`);
+};
+
 /** Runs the loader with a deadline. Its own error passes as it is. */
 const runLoader = async (
   context: Context,
@@ -40,16 +48,25 @@ const runLoader = async (
   current: unknown,
 ): Promise<unknown> => {
   const timeoutMs = context.settings.loaderDeadlineMs;
+  const details = { key, operation: request.operation, port: "loader" as const };
+  // Everybody left while the tiers were asked.
+  if (flightSignal.aborted) throw abortedError(flightSignal, details);
   const controller = new AbortController();
   const abort = (): void => controller.abort(flightSignal.reason);
   flightSignal.addEventListener("abort", abort);
-  const details = { key, operation: request.operation, port: "loader" as const };
+  const began = context.clock.monotonic();
+  const observe = (outcome: string): void =>
+    context.meters.portLatency("loader", outcome).observe((context.clock.monotonic() - began) / 1_000);
   // Inside an async function a loader that throws rejects like one whose promise does.
   const work = (async () => request.loader({ key, signal: controller.signal, current }))();
   try {
-    return await waitFor(context.clock, work, { timeoutMs, details });
+    const value = await waitFor(context.clock, work, { timeoutMs, details });
+    observe("ok");
+    return value;
   } catch (error) {
-    controller.abort(deadlineError(timeoutMs, details));
+    const isLate = context.clock.monotonic() - began >= timeoutMs;
+    observe(isLate ? "timeout" : "error");
+    if (isLate) controller.abort(deadlineError(timeoutMs, details));
     throw error;
   } finally {
     flightSignal.removeEventListener("abort", abort);
@@ -82,6 +99,7 @@ const keep = async (
     });
   }
   const negative = value === undefined;
+  if (negative && registration.policy.negativeTtlMs === 0) forget(context, key, token, fetched.claim);
   const fill = {
     key,
     registration,
@@ -97,6 +115,19 @@ const keep = async (
   return value;
 };
 
+/** A shared tier that knows that the key did not exist is no reason to run a loader: the store may have it by now. */
+const whatIsThere = async (
+  context: Context,
+  registration: Registration,
+  flight: Flight<Fetched, unknown>,
+): Promise<Fetched> => {
+  const { key, token } = flight;
+  const fetched = await flight.fetched;
+  if (fetched.fromStore || fetched.value !== undefined || context.store === undefined) return fetched;
+  const fetch = { context, key, registration, token, entry: undefined, forced: true, onStale: () => undefined };
+  return await fetchStored(fetch, context.store, fetched.claim, undefined);
+};
+
 /** The second stage of a flight: the loader, where tiers and store had nothing. */
 export const loadKey = async (
   context: Context,
@@ -104,15 +135,16 @@ export const loadKey = async (
   flight: Flight<Fetched, unknown>,
   request: LoadRequest,
 ): Promise<unknown> => {
-  const fetched = await flight.fetched;
+  const fetched = await whatIsThere(context, registration, flight);
   if (fetched.value !== undefined && !request.forced) return fetched.value;
   const { meters } = registration;
+  let value: unknown;
   try {
-    const value = await runLoader(context, flight.key, request, flight.signal, fetched.value ?? request.current);
+    value = await runLoader(context, flight.key, request, flight.signal, fetched.value ?? request.current);
     meters.loads++;
-    return await keep(context, registration, flight, fetched, request, value);
   } catch (error) {
-    if (!WarpError.is(error) || error.port === "loader") meters.loadFailures++;
+    meters.loadFailures++;
     throw error;
   }
+  return await keep(context, registration, flight, fetched, request, value);
 };

@@ -1,5 +1,7 @@
 import { WarpError } from "../errors.ts";
-import { type Context, registrationFor } from "./context.ts";
+import { describeValue } from "../values/duration.ts";
+import { type Context, registrationFor, requireOpen } from "./context.ts";
+import { requireLoader } from "./load.ts";
 import { type ReadRequest, readKey } from "./read.ts";
 import { setKey } from "./write.ts";
 import type { WriteRequest } from "./write-values.ts";
@@ -44,18 +46,26 @@ export const getManyKeys = (
   context: Context,
   keys: readonly string[],
   request: ReadRequest,
-): Promise<Map<string, unknown>> =>
-  collect([...new Set(keys)], request.operation, (key) => readKey(context, key, request));
+): Promise<Map<string, unknown>> => {
+  requireOpen(context, request.operation);
+  return collect([...new Set(keys)], request.operation, (key) => readKey(context, key, request));
+};
+
+interface Wanted {
+  readonly signal: AbortSignal;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /**
  * One run of a loader for all keys that turn out to need it. A key is decided once it was found, has failed, or asked
- * for its value here; when all are, the loader runs for those that asked.
+ * for its value here; when all are, the loader runs for those that asked. Keys that ask later still, as those do that
+ * are refreshed in the background, share a run of their own.
  */
 class ManyLoad {
-  readonly #wanted: Map<string, { resolve: (value: unknown) => void; reject: (error: unknown) => void }> = new Map();
+  #wanted: Map<string, Wanted> = new Map();
   readonly #undecided: Set<string>;
   readonly #load: ManyLoader<unknown>;
-  readonly #controller: AbortController = new AbortController();
 
   constructor(keys: readonly string[], load: ManyLoader<unknown>) {
     this.#undecided = new Set(keys);
@@ -64,9 +74,9 @@ class ManyLoad {
 
   /** The loader of one key. */
   want(key: string, signal: AbortSignal): Promise<unknown> {
-    signal.addEventListener("abort", () => this.#controller.abort(signal.reason));
     return new Promise((resolve, reject) => {
-      this.#wanted.set(key, { resolve, reject });
+      if (this.#undecided.size === 0 && this.#wanted.size === 0) process.nextTick(() => void this.#run());
+      this.#wanted.set(key, { signal, resolve, reject });
       this.decided(key);
     });
   }
@@ -76,14 +86,32 @@ class ManyLoad {
   }
 
   async #run(): Promise<void> {
+    const wanted = this.#wanted;
+    this.#wanted = new Map();
     try {
-      const values = await this.#load({ keys: [...this.#wanted.keys()], signal: this.#controller.signal });
-      for (const [key, { resolve }] of this.#wanted) resolve(values.get(key));
+      const values = await this.#load({ keys: [...wanted.keys()], signal: abortedWithAll([...wanted.values()]) });
+      if (typeof values?.get !== "function")
+        throw new WarpError("INVALID_VALUE", `a loader of many keys must give a Map; got ${describeValue(values)}`);
+      for (const [key, { resolve }] of wanted) resolve(values.get(key));
     } catch (error) {
-      for (const { reject } of this.#wanted.values()) reject(error);
+      for (const { reject } of wanted.values()) reject(error);
     }
   }
 }
+
+/** Aborted once nobody waits for any of the keys: one whose callers left does not end the load of the others. */
+const abortedWithAll = (wanted: readonly Wanted[]): AbortSignal => {
+  const controller = new AbortController();
+  let left = wanted.length;
+  for (const { signal } of wanted) {
+    const leave = (): void => {
+      if (--left === 0) controller.abort(signal.reason);
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave);
+  }
+  return controller.signal;
+};
 
 /** As `getManyKeys`, with one run of `load` for all that neither a cache nor the store has. */
 export const getOrSetManyKeys = (
@@ -92,6 +120,8 @@ export const getOrSetManyKeys = (
   load: ManyLoader<unknown>,
   request: ReadRequest,
 ): Promise<Map<string, unknown>> => {
+  requireOpen(context, request.operation);
+  requireLoader("loadMissing", load);
   const distinct = [...new Set(keys)];
   const many = new ManyLoad(distinct, load);
   return collect(distinct, request.operation, async (key) => {

@@ -1,12 +1,13 @@
 import { WarpError } from "../errors.ts";
+import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
-import type { Flight } from "../mechanisms/single-flight.ts";
+import type { Flight, StaleCopy } from "../mechanisms/single-flight.ts";
 import { abortedError, late, waitFor, within } from "../mechanisms/wait.ts";
-import { type Entry, expiryOf, markVisited, TrackedEntry } from "../values/entry.ts";
+import { type Entry, expiryOf, isDirty, markVisited, TrackedEntry } from "../values/entry.ts";
 import { type Context, type Fetched, flushFirst, inBackground, registrationFor } from "./context.ts";
 import { fetchKey } from "./fetch.ts";
-import { type Loader, loadKey } from "./load.ts";
-import { isolateOut, mayServeStale, standingOf } from "./tiers.ts";
+import { type Loader, loadKey, requireLoader } from "./load.ts";
+import { isolateOut, mayServeStale, standingOf, strategyTtlMs } from "./tiers.ts";
 
 export interface ReadRequest {
   /** The public call, for errors. */
@@ -26,10 +27,13 @@ type ReadFlight = Flight<Fetched, unknown>;
 const notServed: unique symbol = Symbol("not served");
 
 const extendLife = (context: Context, key: string, registration: Registration, entry: Entry, now: number): void => {
-  const { sliding, strategy, ttlMs } = registration.policy;
-  if (strategy?.extendsOnHit === true) entry.freshUntil = Math.floor(now + strategy.ttl(key));
-  else if (sliding) entry.freshUntil = Math.floor(now + (strategy?.ttl(key) ?? ttlMs));
-  else return;
+  const { sliding, strategy, ttlMs, storeTtlMs } = registration.policy;
+  if ((strategy?.extendsOnHit !== true && !sliding) || isDirty(entry)) return;
+  const lifeMs = strategy === undefined ? ttlMs : strategyTtlMs(strategy, key);
+  // Not beyond the end that the store sets: nobody announces that one.
+  const end =
+    storeTtlMs === undefined || entry.storedAt === undefined ? Number.POSITIVE_INFINITY : entry.storedAt + storeTtlMs;
+  entry.freshUntil = Math.min(Math.floor(now + lifeMs), end);
   // The entry itself has changed, but a bounded local cache keeps its own account of when entries expire.
   context.local?.set(key, entry);
 };
@@ -41,9 +45,12 @@ const startFlight = (
   entry: Entry | undefined,
   forced: boolean,
 ): ReadFlight =>
-  context.flights.start(key, registration, forced, ({ token }) =>
-    fetchKey({ context, key, registration, token, entry, forced }),
-  );
+  context.flights.start(key, registration, forced, (flight) => {
+    const onStale = (copy: StaleCopy): void => {
+      flight.stale = copy;
+    };
+    return fetchKey({ context, key, registration, token: flight.token, entry, forced, onStale });
+  });
 
 const loadedBy = (
   context: Context,
@@ -112,9 +119,15 @@ const serveEntry = (
 };
 
 /** The stale value that fail-safe allows, if nothing has overtaken it since the read began. */
-const staleValue = (context: Context, key: string, registration: Registration, entry: Entry | undefined): unknown => {
-  if (entry === undefined || context.local?.get(key) !== entry) return undefined;
-  return mayServeStale(entry, registration, context.clock.monotonic()) ? entry.value : undefined;
+const staleValue = ({ context, key, registration, entry, flight, token }: Wait): unknown => {
+  const now = context.clock.monotonic();
+  if (entry !== undefined && context.local?.get(key) === entry && mayServeStale(entry, registration, now))
+    return entry.value;
+  const { stale } = flight;
+  if (stale === undefined || token === undefined || !context.fills.isValid(token) || now >= stale.until)
+    return undefined;
+  const isSuspect = token.generation !== registration.generation || stale.epoch !== context.epochs?.trusted;
+  return isSuspect && !registration.policy.graceForSuspects ? undefined : stale.value;
 };
 
 interface Wait {
@@ -126,49 +139,46 @@ interface Wait {
   readonly request: ReadRequest;
   /** A local entry that is out of date. */
   readonly entry: Entry | undefined;
+  /** This caller's own, where the shared tier may have what fail-safe serves: voided by what comes meanwhile. */
+  readonly token: FillToken | undefined;
 }
 
-const patientAnswer = async ({
-  context,
-  key,
-  registration,
-  flight,
-  answer,
-  request,
-  entry,
-}: Wait): Promise<unknown> => {
+const patientAnswer = async (wait: Wait): Promise<unknown> => {
+  const { context, key, registration, flight, answer, request } = wait;
   const { signal, timeoutMs, operation } = request;
   const details = { key, operation };
   const softMs = registration.policy.softTimeoutMs;
-  if (softMs === undefined || staleValue(context, key, registration, entry) === undefined) {
+  if (softMs === undefined || (wait.token === undefined && staleValue(wait) === undefined)) {
     return await waitFor(context.clock, answer, { signal, timeoutMs, details });
   }
   const early = within(context.clock, answer, Math.min(softMs, timeoutMs ?? softMs));
   const first = await waitFor(context.clock, early, { signal, details });
   if (first !== late) return first;
-  const stale = staleValue(context, key, registration, entry);
+  const stale = staleValue(wait);
   if (stale === undefined) {
     const leftMs = timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - softMs);
     return await waitFor(context.clock, answer, { signal, timeoutMs: leftMs, details });
   }
   registration.meters.staleWhileSlow++;
-  flight.detach();
-  inBackground(context, "refresh", key, answer);
+  // Once for all who share it, so that its failure is told once.
+  if (flight.detach()) inBackground(context, "refresh", key, answer);
   return stale;
 };
 
 const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
-  const { context, key, registration, flight, request, entry } = wait;
+  const { context, registration, flight, request } = wait;
   flight.enter();
   try {
-    return await patientAnswer(wait);
+    const value = await patientAnswer(wait);
+    flight.leave();
+    return value;
   } catch (error) {
     if (WarpError.has(error, "ABORTED") && request.signal?.aborted === true) {
       flight.leave();
       throw error;
     }
     flight.detach();
-    const stale = staleValue(context, key, registration, entry);
+    const stale = staleValue(wait);
     if (stale === undefined) throw error;
     registration.meters.staleServed++;
     context.logger.warn(
@@ -185,6 +195,7 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
  */
 export const readKey = async (context: Context, key: string, request: ReadRequest): Promise<unknown> => {
   const registration = registrationFor(context, key, request.operation);
+  if (request.loader !== undefined || request.operation === "getOrSet") requireLoader("loader", request.loader);
   registration.policy.strategy?.record(key);
   if (request.signal?.aborted === true) throw abortedError(request.signal, { key, operation: request.operation });
   if (context.dirty?.isPartial(key) === true) await flushFirst(context, [key], request.operation, request);
@@ -198,16 +209,15 @@ export const readKey = async (context: Context, key: string, request: ReadReques
   else registration.meters.loadsSaved++;
   const answer = loadedBy(context, registration, flight, request, entry?.value);
   const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs;
-  const value = await answerWithFailSafe({
-    context,
-    key,
-    registration,
-    flight,
-    answer,
-    request: { ...request, timeoutMs },
-    entry,
-  });
-  return isolateOut(context, value);
+  const wait = { context, key, registration, flight, answer, request: { ...request, timeoutMs }, entry };
+  if (context.shared === undefined || registration.graceMs === 0)
+    return isolateOut(context, await answerWithFailSafe({ ...wait, token: undefined }));
+  const token = context.fills.take(key, registration);
+  try {
+    return isolateOut(context, await answerWithFailSafe({ ...wait, token }));
+  } finally {
+    context.fills.release(token);
+  }
 };
 
 /** @throws {WarpError} `NOT_FOUND` for `undefined`. */

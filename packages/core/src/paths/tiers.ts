@@ -1,5 +1,7 @@
+import { WarpError } from "../errors.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
-import type { Registration } from "../mechanisms/registration.ts";
+import type { Registration, RegistrationPolicy } from "../mechanisms/registration.ts";
+import type { TtlStrategy } from "../ports/ttl-strategy.ts";
 import {
   BareEntry,
   dirtyGeneration,
@@ -38,16 +40,19 @@ const deepFreeze = (value: unknown): void => {
   for (const part of Object.values(value)) deepFreeze(part);
 };
 
+const uncloneable = (key: string, cause: unknown): WarpError =>
+  new WarpError("INVALID_VALUE", "the value cannot be cloned, as this local cache asks for", {
+    key,
+    port: "local-cache",
+    cause,
+  });
+
 /** @throws {WarpError} `INVALID_VALUE` for what has no clone. */
 const clone = (key: string, value: unknown): unknown => {
   try {
     return structuredClone(value);
   } catch (cause) {
-    throw new WarpError("INVALID_VALUE", "the value cannot be cloned, as this local cache asks for", {
-      key,
-      port: "local-cache",
-      cause,
-    });
+    throw uncloneable(key, cause);
   }
 };
 
@@ -189,7 +194,7 @@ export const dropLocal = (context: Context, key: string): void => {
 };
 
 /** A hundred years. */
-export const longestSharedGraceMs = 36_525 * 86_400_000;
+export const longestSharedGraceMs: number = 36_525 * 86_400_000;
 
 /** Whether the shared tier is known not to answer, and callers need not hear of it. */
 export const isOut = ({ shared, settings }: Context): boolean =>
