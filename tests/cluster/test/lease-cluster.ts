@@ -8,6 +8,15 @@ export interface LeaseNode {
   readonly faults: { -readonly [Field in keyof PauseOptions]: PauseOptions[Field] };
 }
 
+/** Holds core to what a store may expect of a commit. */
+class StrictStore extends MemoryStore {
+  override commit(...args: Parameters<MemoryStore["commit"]>): ReturnType<MemoryStore["commit"]> {
+    const keys = args[1].map(({ key }) => key);
+    if (new Set(keys).size < keys.length) throw new RangeError(`a commit names a key twice: ${keys.join(", ")}`);
+    return super.commit(...args);
+  }
+}
+
 export const leasePrefix = "\u0000warp:";
 
 /** Nodes that share a network and, unless told otherwise, a store. */
@@ -37,7 +46,7 @@ export class LeaseCluster {
     const { scheduler, server, data } = this;
     const clock = scheduler.clock({ label, skewMs });
     const faults: LeaseNode["faults"] = { clock };
-    const store = new MemoryStore({
+    const store = new StrictStore({
       clock: server,
       data,
       random: scheduler.random(`${label}/store`),

@@ -128,6 +128,32 @@ describe("with a store", () => {
     await scheduler.complete(late.warp.close());
   });
 
+  it("attaches of one key that all come too late leave nothing", async () => {
+    await forEachSeed(300, async (scheduler) => {
+      const { cluster, nodes } = await prepared(scheduler, ["a"]);
+      const [{ warp }] = nodes;
+      const lease = await scheduler.complete(warp.grantLease({ ttl: "1h" }));
+      await scheduler.complete(warp.attachKey(lease, "city:a"));
+      const attach = () => outcome(warp.attachKey(lease, "city:a"));
+      const calls = Promise.all([
+        warp.revokeLease(lease),
+        attach(),
+        attach(),
+        attach(),
+        warp.revokeLease(lease),
+        attach(),
+      ]);
+      const [first, , , , second] = await scheduler.complete(calls);
+      expect([first, second]).toEqual([true, false]);
+      const late = await scheduler.complete(Promise.all([attach(), attach()]));
+      expect(late).toEqual(["LEASE_ENDED", "LEASE_ENDED"]);
+      await scheduler.complete(warp.flush());
+      expect(cluster.remains()).toEqual([]);
+      expect(warp.publishErrors()).toMatchObject({ dropped: 0, counts: new Map() });
+      await cluster.end();
+    });
+  }, 120_000);
+
   it("a dirty key is flushed, then dropped", async () => {
     const scheduler = new Scheduler(5);
     const { cluster, nodes } = await prepared(scheduler);

@@ -77,7 +77,7 @@ export class StoreAccess {
           throw error;
         }
       });
-      this.#learn(records);
+      this.#learn(operation, records);
       return { kind: "landed", records };
     } catch (error) {
       const conflicts = conflictsOf(error);
@@ -123,8 +123,9 @@ export class StoreAccess {
     return now;
   }
 
-  #learn(records: readonly (StoredRecord | undefined)[]): void {
-    const record = records.find((candidate) => candidate !== undefined);
+  #learn(operation: OperationId, records: readonly (StoredRecord | undefined)[]): void {
+    // A record that was only checked may be of any age.
+    const record = records.find((candidate) => candidate?.revision === operation);
     if (record !== undefined) this.#offsetMs = record.committedAt - this.#clock.monotonic();
   }
 

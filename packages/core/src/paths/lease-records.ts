@@ -93,10 +93,16 @@ export const removeRecord = async (
   revision: Revision,
 ): Promise<void> => {
   const mutation = deletion(context, key, revision);
-  const reply = store.store.atomicBatch
-    ? (await store.commitWithOthers(mutation)).reply
-    : await store.commit(newOperation(context), [mutation], { operation: "lease", key });
-  if (reply.kind === "refused" || reply.kind === "unknown") throw reply.error;
+  // What goes to the store together must be of distinct keys.
+  const release = await context.locks.lock(key);
+  try {
+    const reply = store.store.atomicBatch
+      ? (await store.commitWithOthers(mutation)).reply
+      : await store.commit(newOperation(context), [mutation], { operation: "lease", key });
+    if (reply.kind === "refused" || reply.kind === "unknown") throw reply.error;
+  } finally {
+    release();
+  }
 };
 
 export interface FoundRecord {

@@ -34,7 +34,8 @@ async function* storedKeys(store: StoreAccess, prefix: string): AsyncIterableIte
       yield next.value;
     }
   } finally {
-    await iterator.return?.();
+    // Not awaited: a stream that hangs would hang here too.
+    void iterator.return?.().catch(() => undefined);
   }
 }
 
