@@ -1,32 +1,36 @@
 import type { NodeId } from "../ports/bus.ts";
 import type { Heard } from "../wire/frame-body.ts";
 
+/** One incarnation of a node: a process, or what one was between two starts of Warp. */
 interface Peer {
   readonly node: NodeId;
-  incarnation: string;
+  readonly incarnation: string;
   /** Every broadcast up to this number was heard, or its loss was noticed. */
   last: number;
-  /** Monotonic. */
+  /** Monotonic. By itself, or by those who hear it where this node does not. */
   heardAt: number;
+  /** Only others hear it. */
+  hearsay: boolean;
   vanished: boolean;
-  /** Former incarnations of the node, to tell a restart from two live nodes of one name. */
-  former: string[];
 }
 
 /** What a piece of news from or about a sender means. */
 export type Continuity = "expected" | "repeated" | "gap" | "unknown-sender" | "former-incarnation";
 
-const mostFormer = 4;
+const mostDeparted = 256;
 
 /**
  * Who is there, and up to where each was heard. Decides whether a frame continues what was heard before (rule 3).
- * A peer is added by its first frame, vanishes after `vanishAfterMs` unheard, and is forgotten by a goodbye or after
- * `forgetAfterMs` unheard.
+ * An incarnation is added by its first frame, vanishes after `vanishAfterMs` unheard, and is forgotten by a goodbye or
+ * after `forgetAfterMs` unheard. A node that restarts is another incarnation: the former one vanishes by itself, since
+ * it may have died between its commit and its publish.
  */
 export class Peers {
-  readonly #peers: Map<NodeId, Peer> = new Map();
-  /** Incarnations that only others hear, and up to where. */
-  readonly #hearsay: Map<string, { readonly last: number; readonly at: number }> = new Map();
+  readonly #peers: Map<string, Peer> = new Map();
+  /** The incarnation of each name that was heard of last. */
+  readonly #newest: Map<NodeId, string> = new Map();
+  /** Those that said goodbye: what of theirs still comes in is late. Oldest first. */
+  readonly #departed: Set<string> = new Set();
   readonly #vanishAfterMs: number;
   readonly #forgetAfterMs: number;
 
@@ -35,49 +39,52 @@ export class Peers {
     this.#forgetAfterMs = forgetAfterMs;
   }
 
+  /** The names of those that this node itself has heard. */
   get nodes(): readonly NodeId[] {
-    return [...this.#peers.keys()];
+    return [...new Set([...this.#peers.values()].filter(({ hearsay }) => !hearsay).map(({ node }) => node))];
   }
 
   /** The sender itself was heard: a frame of `number`, or with 0 one that says that `last` was its last. */
   heard(node: NodeId, incarnation: string, number: number, last: number, now: number): Continuity {
-    const peer = this.#peers.get(node);
-    const known = peer?.incarnation === incarnation;
-    if (peer !== undefined && !known && peer.former.includes(incarnation)) return "former-incarnation";
+    if (this.#departed.has(incarnation)) return "repeated";
     const upTo = Math.max(number, last);
-    if (peer === undefined || !known) {
-      const former = peer === undefined ? [] : [...peer.former, peer.incarnation].slice(-mostFormer);
-      this.#peers.set(node, { node, incarnation, last: upTo, heardAt: now, vanished: false, former });
+    const peer = this.#peers.get(incarnation);
+    if (peer === undefined) {
+      this.#add({ node, incarnation, last: upTo, heardAt: now, hearsay: false, vanished: false });
       return upTo > 1 || (number === 0 && upTo > 0) ? "unknown-sender" : "expected";
     }
     peer.heardAt = now;
+    peer.hearsay = false;
     peer.vanished = false;
-    return this.#advance(peer, number, upTo);
+    const continuity = this.#advance(peer, number, upTo);
+    return continuity !== "gap" && this.#newest.get(node) !== incarnation ? "former-incarnation" : continuity;
   }
 
   /**
-   * Somebody else heard the sender up to `last`. Says nothing of who lives: only that this node may have missed something,
-   * of an incarnation that it hears itself or of one that it does not.
+   * Somebody else heard the sender up to `last`: this node may have missed something, of an incarnation that it hears
+   * itself or of one that it does not, or hears no longer. Of the latter it is told by others that they live, and so
+   * notices too when they do not.
    */
   reported({ node, incarnation, last }: Heard, now: number): Continuity {
-    const peer = this.#peers.get(node);
-    if (peer?.incarnation === incarnation) return last > peer.last ? this.#advance(peer, 0, last) : "repeated";
-    if (last === 0 || peer?.former.includes(incarnation) === true) return "repeated";
-    const hearsay = this.#hearsay.get(incarnation);
-    if (hearsay !== undefined && last <= hearsay.last) return "repeated";
-    this.#hearsay.set(incarnation, { last, at: now });
-    return "unknown-sender";
+    if (this.#departed.has(incarnation)) return "repeated";
+    const peer = this.#peers.get(incarnation);
+    if (peer === undefined) {
+      this.#add({ node, incarnation, last, heardAt: now, hearsay: true, vanished: false });
+      return last === 0 ? "repeated" : "unknown-sender";
+    }
+    if (peer.hearsay || peer.vanished) {
+      peer.heardAt = now;
+      peer.hearsay = true;
+      peer.vanished = false;
+    }
+    return last > peer.last ? this.#advance(peer, 0, last) : "repeated";
   }
 
-  #advance(peer: Peer, number: number, upTo: number): Continuity {
-    const before = peer.last;
-    if (upTo <= before) return number > 0 ? "repeated" : "expected";
-    peer.last = upTo;
-    return number === before + 1 && upTo === number ? "expected" : "gap";
-  }
-
-  left(node: NodeId, incarnation: string): void {
-    if (this.#peers.get(node)?.incarnation === incarnation) this.#peers.delete(node);
+  left(incarnation: string): void {
+    const peer = this.#peers.get(incarnation);
+    if (peer !== undefined) this.#forget(peer);
+    this.#departed.add(incarnation);
+    if (this.#departed.size > mostDeparted) this.#departed.delete(this.#departed.values().next().value as string);
   }
 
   /** @returns The nodes that vanished since the last call; forgets those that are long gone. */
@@ -89,10 +96,8 @@ export class Peers {
         peer.vanished = true;
         gone.push(peer.node);
       }
-      if (silentMs > this.#forgetAfterMs) this.#peers.delete(peer.node);
+      if (silentMs > this.#forgetAfterMs) this.#forget(peer);
     }
-    for (const [incarnation, { at }] of this.#hearsay)
-      if (now - at > this.#forgetAfterMs) this.#hearsay.delete(incarnation);
     return gone;
   }
 
@@ -101,8 +106,27 @@ export class Peers {
     for (const peer of this.#peers.values()) if (!peer.vanished) peer.heardAt = now;
   }
 
-  /** What a heartbeat says of the others. */
+  /** What a heartbeat says of the others: of those that this node itself hears, or a rumour would live for ever. */
   report(): readonly Heard[] {
-    return [...this.#peers.values()].map(({ node, incarnation, last }) => ({ node, incarnation, last }));
+    return [...this.#peers.values()]
+      .filter(({ hearsay, vanished }) => !hearsay && !vanished)
+      .map(({ node, incarnation, last }) => ({ node, incarnation, last }));
+  }
+
+  #add(peer: Peer): void {
+    this.#peers.set(peer.incarnation, peer);
+    this.#newest.set(peer.node, peer.incarnation);
+  }
+
+  #forget({ node, incarnation }: Peer): void {
+    this.#peers.delete(incarnation);
+    if (this.#newest.get(node) === incarnation) this.#newest.delete(node);
+  }
+
+  #advance(peer: Peer, number: number, upTo: number): Continuity {
+    const before = peer.last;
+    if (upTo <= before) return number > 0 ? "repeated" : "expected";
+    peer.last = upTo;
+    return number === before + 1 && upTo === number ? "expected" : "gap";
   }
 }

@@ -119,7 +119,7 @@ export class Inbound {
         this.#heard(body, now);
         break;
       case "goodbye":
-        this.#parts.peers.left(frame.sender, frame.incarnation);
+        this.#parts.peers.left(frame.incarnation);
         break;
       default:
         news.other(body, frame.sentAt);

@@ -22,6 +22,8 @@ export const restart = async (scheduler: Scheduler): Promise<void> => {
   const calls = new Calls(cluster, ["CLOSED"]);
   const writes = new Workload({ cluster, calls, chance, keys, mix: { set: 1 } });
   const reads = new Workload({ cluster, calls, chance, keys, mix: { find: 1 } });
+  for (const key of keys) cluster.writeOutside(key, `old ${key}`);
+  await scheduler.complete(b.warp.getMany(keys));
   const late = scheduler.random("late");
   if (chance.next() < 0.3)
     cluster.network.faults.delayMs = ({ from }) => (from === "a" && late.next() < 0.3 ? late.next() * 3_000 : 0);
@@ -39,12 +41,12 @@ export const restart = async (scheduler: Scheduler): Promise<void> => {
   }
   cluster.network.reconnect("a");
   const again = cluster.start("a");
-  let mute = true;
+  let mute = chance.next() < 0.7;
   cluster.lost = ({ from, to }) => mute && from === "a" && to !== "a";
   await scheduler.complete(again.warp.ready());
-  await scheduler.complete(writes.run(again, chance.integer(0, 3), 20));
+  await scheduler.complete(writes.run(again, chance.pick([0, 0, 1, 3]), 20));
   await scheduler.advance(chance.next() * 200);
   mute = false;
-  await scheduler.complete(Promise.all([writes.run(again, chance.integer(0, 2), 20), reader]));
+  await scheduler.complete(Promise.all([writes.run(again, chance.pick([0, 0, 2]), 20), reader]));
   await requireConsistentEnd(cluster, calls, keys, { quietMs: 7_500 });
 };

@@ -18,11 +18,14 @@ const addOnce = async (cluster: Cluster, workload: Workload, node: ClusterNode):
   const { scheduler } = cluster;
   const op = scheduler.random("operations").id();
   const run = async (warp: Warp): Promise<unknown> => {
+    // Once an attempt is unknown, that a later one was refused says nothing of the operation.
+    let unknown: WarpError | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
         return await warp.set("n:2", 100, { op, hardTimeout: attempt < 4 ? 300 : "1m" });
       } catch (error) {
-        if (attempt === 8 || !WarpError.is(error)) throw error;
+        if (WarpError.has(error, "OUTCOME_UNKNOWN")) unknown = error;
+        if (attempt === 8 || !WarpError.is(error)) throw unknown ?? error;
         await scheduler.delay(20, node.clock);
       }
     }
