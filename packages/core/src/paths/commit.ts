@@ -108,7 +108,7 @@ const settle = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
   const { context, store, run, operation, mutations } = attempt;
   let sentAt = context.clock.monotonic();
   for (let round = 0; ; round++) {
-    await delay(context.clock, backoffMs(round, context.random, pauses));
+    await delay(context.clock, backoffMs(round, context.random, pauses), true);
     const records = await readBack(attempt);
     const verdict = records === undefined ? "unreadable" : overallVerdict(operation, mutations, records);
     if (verdict === "landed" && records !== undefined) return { kind: "landed", operation, records };
@@ -158,6 +158,14 @@ const send = async (
   return { operation: id, reply: await store.commit(id, mutations, { operation: run.operation }) };
 };
 
+/** From here on the write may take effect whatever its caller does. @throws {WarpError} `ABORTED` if that one has left. */
+export const beginSending = (run: CommitRun): void => {
+  if (run.cancelled) {
+    throw new WarpError("ABORTED", "the caller left before the commit was sent", { operation: run.operation });
+  }
+  run.sent = true;
+};
+
 /**
  * Sends one attempt and stays with it until it is known to have landed or not.
  * @param named The operation id, where the caller gave one; else each attempt has a new one.
@@ -170,10 +178,7 @@ export const commitOnce = async (
   named: OperationId | undefined,
   mutations: readonly Mutation[],
 ): Promise<Settled> => {
-  if (run.cancelled) {
-    throw new WarpError("ABORTED", "the caller left before the commit was sent", { operation: run.operation });
-  }
-  run.sent = true;
+  beginSending(run);
   const { operation, reply } = await send(store, run, named, mutations, () => newOperation(context));
   if (reply.kind === "landed") return { ...reply, operation };
   if (reply.kind === "unknown") {

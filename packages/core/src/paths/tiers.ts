@@ -57,7 +57,7 @@ const clone = (key: string, value: unknown): unknown => {
 };
 
 /** A value on its way into the local tier. */
-const isolateIn = (context: Context, key: string, value: unknown): unknown => {
+export const isolateIn = (context: Context, key: string, value: unknown): unknown => {
   if (context.local?.isolate === "freeze") deepFreeze(value);
   return context.local?.isolate === "clone" ? clone(key, value) : value;
 };

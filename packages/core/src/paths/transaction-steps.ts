@@ -16,6 +16,8 @@ export interface Work {
   readonly steps: Step[];
   /** What `get` saw: it must still be so when the transaction commits. */
   read: Known | undefined;
+  /** The first `get`, which all others join. */
+  reading: Promise<Known> | undefined;
 }
 
 /**

@@ -2,9 +2,10 @@ import { WarpError } from "../errors.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
+import { abortedError } from "../mechanisms/wait.ts";
 import type { Mutation, StoredRecord } from "../ports/store.ts";
 import { decodeValue, encodeValue } from "../wire/encode-value.ts";
-import { type Context, flushFirst, registrationFor } from "./context.ts";
+import { type Context, flushFirst, registrationFor, requireOpen } from "./context.ts";
 import { dropElsewhere } from "./tiers.ts";
 import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
@@ -49,7 +50,13 @@ export class Transaction {
   async get(key: string): Promise<unknown> {
     const work = this.#workOn(key);
     await flushFirst(this.#context, [key], "txn");
-    work.read ??= await this.#read(key, work.registration);
+    work.reading ??= this.#read(key, work.registration);
+    try {
+      work.read = await work.reading;
+    } catch (error) {
+      work.reading = undefined;
+      throw error;
+    }
     return applySteps(work.registration, key, work.read.value, work.steps);
   }
 
@@ -66,8 +73,8 @@ export class Transaction {
     const { registration, steps } = this.#workOn(key);
     // Compared with what comes out of the store, so it takes the same way.
     const seen =
-      expected === undefined
-        ? undefined
+      expected === undefined || !this.#goesThroughCodec
+        ? expected
         : decodeValue(registration.policy.codec, encodeValue(registration.policy.codec, expected, key), key);
     steps.push({
       kind: "compare-and-swap",
@@ -77,13 +84,17 @@ export class Transaction {
   }
 
   rollback(): void {
+    // A commit that is under way is settled with what it was to write.
+    if (this.#ended) return;
     this.#ended = true;
     this.#works.clear();
   }
 
   async commit(options: CommitOptions): Promise<void> {
     this.#requireLive("commit");
+    requireOpen(this.#context, "commit");
     this.#ended = true;
+    if (options.signal?.aborted === true) throw abortedError(options.signal, { operation: "commit" });
     if (this.#works.size === 0) return;
     const { store } = this.#context;
     if (store === undefined) return commitTransactionLocally(this.#context, this.#works);
@@ -106,13 +117,17 @@ export class Transaction {
     const registration = registrationFor(this.#context, key, "txn");
     const known = this.#works.get(key);
     if (known !== undefined) return known;
-    const work: Work = { registration, steps: [], read: undefined };
+    const work: Work = { registration, steps: [], read: undefined, reading: undefined };
     this.#works.set(key, work);
     return work;
   }
 
+  get #goesThroughCodec(): boolean {
+    return this.#context.store !== undefined || this.#context.shared !== undefined;
+  }
+
   #checked(registration: Registration, key: string, value: unknown): unknown {
-    if (this.#context.store !== undefined || value === undefined) encodeValue(registration.policy.codec, value, key);
+    if (this.#goesThroughCodec || value === undefined) encodeValue(registration.policy.codec, value, key);
     return value;
   }
 

@@ -3,14 +3,14 @@ import type { Registration } from "../mechanisms/registration.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { waitFor } from "../mechanisms/wait.ts";
+import type { MergeEngine } from "../ports/merge-engine.ts";
 import { delay } from "../values/clock.ts";
-import { dirtyGeneration, type Entry, isDirty, slowGeneration, TrackedEntry } from "../values/entry.ts";
+import { dirtyGeneration, type Entry, isDirty, type Revision, slowGeneration, TrackedEntry } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, DirtyKeys } from "./context.ts";
-import { dropElsewhere, standingOf } from "./tiers.ts";
-
+import { dropElsewhere, fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
-import { knownFrom, mergeValues, putMutation } from "./write-values.ts";
+import { knownFrom, mergeFailure, mergeValues, putMutation } from "./write-values.ts";
 
 /** What waits for the store under one key. */
 interface DirtyKey {
@@ -37,7 +37,7 @@ export class WriteBehind implements DirtyKeys {
   readonly #dirty: Map<string, DirtyKey> = new Map();
   /** Incoming values that wait, over all keys. */
   #waiting = 0;
-  readonly #roomFor: (() => void)[] = [];
+  readonly #roomFor: Set<() => void> = new Set();
   #flushing = 0;
   #scheduled = false;
 
@@ -61,10 +61,11 @@ export class WriteBehind implements DirtyKeys {
     value: unknown,
     { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
   ): Promise<unknown> {
-    if (this.#waiting >= this.#context.settings.maxDirty) await this.#room(key, timeoutMs, signal);
-    const result = this.#show(key, registration, value);
-    this.#queue(key, registration, value, result);
-    return result;
+    // Whatever the caller does with the object afterwards, the store gets what it was.
+    const own = isolateIn(this.#context, key, value);
+    const until = this.#context.clock.monotonic() + timeoutMs;
+    while (this.#waiting >= this.#context.settings.maxDirty) await this.#room(key, until, signal);
+    return this.#accept(key, registration, own);
   }
 
   async flushKey(key: string): Promise<void> {
@@ -79,70 +80,73 @@ export class WriteBehind implements DirtyKeys {
     }
   }
 
-  async #room(key: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves when there may be room. @param until On the monotonic clock. */
+  async #room(key: string, until: number, signal: AbortSignal | undefined): Promise<void> {
     const details = { key, operation: "set" };
-    const { clock, settings } = this.#context;
-    const room = (async () => {
-      while (this.#waiting >= settings.maxDirty) await new Promise<void>((resolve) => this.#roomFor.push(resolve));
-    })();
+    const { clock, settings, background } = this.#context;
+    let resume = (): void => undefined;
+    const room = new Promise<void>((resolve) => {
+      resume = resolve;
+    });
+    this.#roomFor.add(resume);
+    background.add(room);
     try {
-      await waitFor(clock, room, { timeoutMs, signal, details });
+      await waitFor(clock, room, { timeoutMs: Math.max(0, until - clock.monotonic()), signal, details });
     } catch (error) {
       throw WarpError.has(error, "DEADLINE_EXCEEDED") ? overloaded(settings.maxDirty, details, error) : error;
+    } finally {
+      this.#roomFor.delete(resume);
+      background.delete(room);
+      resume();
     }
   }
 
-  /** The new local value, and the entry that shows it. */
-  #show(key: string, registration: Registration, value: unknown): unknown {
-    const { fills, local, clock } = this.#context;
-    const entry = this.#context.local?.get(key);
+  #makeRoom(values: number): void {
+    this.#waiting -= values;
+    for (const resume of this.#roomFor) resume();
+  }
+
+  /**
+   * Takes a value in: into the local tier, and among those that wait. All of it, or nothing and an error.
+   * @returns The new local value.
+   */
+  #accept(key: string, registration: Registration, value: unknown): unknown {
+    const { fills, local } = this.#context;
+    const { merge, codec } = registration.policy;
+    const entry = local?.get(key);
     const waiting = this.#dirty.get(key);
     const current = entry !== undefined && this.#isKnown(entry, registration) ? entry : undefined;
     const result = mergeValues(registration, key, current?.value, value);
-    const partial =
-      registration.policy.merge?.readsCurrent === true &&
-      (waiting === undefined ? current === undefined : waiting.partial);
-    // Before anything has changed.
-    encodeValue(registration.policy.codec, result, key);
+    const reads = merge?.readsCurrent === true;
+    const partial = reads && (waiting === undefined ? current === undefined : waiting.partial);
+    encodeValue(codec, result, key);
+    const known = { revision: entry?.revision, value: entry?.revision === undefined ? undefined : entry.value };
+    const dirty = waiting ?? { registration, incoming: [], partial, known, flush: undefined };
+    const replaced = dirty.incoming.length > 0 && (!reads || merge.combine !== undefined);
+    const next = reads && replaced ? combined(merge, key, dirty.incoming.at(-1), value) : reads ? value : result;
+    if (replaced) dirty.incoming.pop();
+    else this.#waiting++;
+    dirty.incoming.push(next);
+    this.#dirty.set(key, dirty);
     fills.void(key);
-    const mustBeLookedAt = partial || local?.isolate === "clone";
-    const generation = mustBeLookedAt ? slowGeneration(dirtyGeneration) : dirtyGeneration;
-    local?.set(
-      key,
-      new TrackedEntry(
-        result,
-        registration,
-        generation,
-        Number.POSITIVE_INFINITY,
-        Math.floor(clock.monotonic()),
-        entry?.revision,
-      ),
-    );
-    if (waiting === undefined) {
-      const known = { revision: entry?.revision, value: entry?.revision === undefined ? undefined : entry.value };
-      this.#dirty.set(key, { registration, incoming: [], partial, known, flush: undefined });
-    }
+    this.#show(key, dirty, result, entry?.revision);
+    this.#schedule();
     return result;
+  }
+
+  /** Puts the local value of a dirty key where readers find it. */
+  #show(key: string, { registration, partial }: DirtyKey, value: unknown, revision: Revision | undefined): void {
+    const { local, clock } = this.#context;
+    // A partial value is completed before it is served, a cloned one is cloned again.
+    const generation = partial || local?.isolate === "clone" ? slowGeneration(dirtyGeneration) : dirtyGeneration;
+    const now = Math.floor(clock.monotonic());
+    local?.set(key, new TrackedEntry(value, registration, generation, Number.POSITIVE_INFINITY, now, revision));
   }
 
   #isKnown(entry: Entry, registration: Registration): boolean {
     if (isDirty(entry)) return true;
     const standing = standingOf(entry, registration, this.#context.clock.monotonic());
     return standing === "fresh" || standing === "eager";
-  }
-
-  #queue(key: string, registration: Registration, value: unknown, result: unknown): void {
-    const dirty = this.#dirty.get(key) as DirtyKey;
-    const { merge } = registration.policy;
-    const last = dirty.incoming[dirty.incoming.length - 1];
-    const replaces = merge?.readsCurrent !== true;
-    if (dirty.incoming.length > 0 && (replaces || merge.combine !== undefined)) {
-      dirty.incoming[dirty.incoming.length - 1] = replaces ? result : merge.combine?.(last, value);
-    } else {
-      dirty.incoming.push(replaces ? result : value);
-      this.#waiting++;
-    }
-    this.#schedule();
   }
 
   #schedule(): void {
@@ -181,10 +185,10 @@ export class WriteBehind implements DirtyKeys {
         return;
       } catch (error) {
         errors.add(error, { operation: "write-behind", key });
-        if (isHopeless(error)) {
+        if (isHopeless(error, dirty.registration)) {
           logger.error(
             { err: error, operation: "write-behind", key },
-            "a write was given up: the store can never take it",
+            "a write was given up: sending it again can do no good",
           );
           this.#giveUp(key, dirty, incoming.length);
           return;
@@ -219,45 +223,61 @@ export class WriteBehind implements DirtyKeys {
     }
   }
 
-  /** What no retry can mend is let go, and with it what came on top: the next read asks the store. */
+  /** What no retry can mend is let go; what came meanwhile stands on what the store holds. */
   #giveUp(key: string, dirty: DirtyKey, count: number): void {
-    this.#waiting -= count + dirty.incoming.length;
-    dirty.incoming = [];
-    this.#dirty.delete(key);
-    this.#context.local?.delete(key);
-    for (const resume of this.#roomFor.splice(0)) resume();
+    this.#makeRoom(count);
+    dirty.known = { revision: undefined, value: undefined };
+    const [first, ...later] = dirty.incoming;
+    if (first === undefined) {
+      this.#dirty.delete(key);
+      this.#context.local?.delete(key);
+      return;
+    }
+    dirty.partial = dirty.registration.policy.merge?.readsCurrent === true;
+    const shown = later.reduce((current, value) => mergeValues(dirty.registration, key, current, value), first);
+    this.#show(key, dirty, shown, undefined);
   }
 
   /** The store has what this round took there: the entry is clean, or shows what came meanwhile on top of it. */
   #taken(key: string, dirty: DirtyKey, count: number, { result, records, operation }: Landed<unknown>): void {
-    const { local, clock, fills } = this.#context;
+    const { local, fills } = this.#context;
     const { registration } = dirty;
     // A read that asked the store before this landed must not put back what it found.
     fills.void(key);
-    this.#waiting -= count;
-    for (const resume of this.#roomFor.splice(0)) resume();
+    this.#makeRoom(count);
     const revision = records[0]?.revision === operation ? operation : undefined;
     dirty.known = { revision, value: result };
     dirty.partial = false;
-    const now = Math.floor(clock.monotonic());
     if (dirty.incoming.length > 0) {
       const shown = dirty.incoming.reduce((current, value) => mergeValues(registration, key, current, value), result);
-      local?.set(key, new TrackedEntry(shown, registration, dirtyGeneration, Number.POSITIVE_INFINITY, now, revision));
+      this.#show(key, dirty, shown, revision);
       return;
     }
     this.#dirty.delete(key);
-    if (registration.ended || revision === undefined) local?.delete(key);
-    else
-      local?.set(
-        key,
-        new TrackedEntry(result, registration, registration.generation, now + registration.ttlMs, now, revision),
-      );
+    local?.delete(key);
+    if (revision === undefined) return;
+    const token = fills.take(key, registration);
+    const life = newLife(this.#context, key, registration, false, registration.policy.storeTtlMs);
+    fillLocal(this.#context, { key, registration, token, value: result, life, revision });
+    fills.release(token);
   }
 }
 
+/** @throws {WarpError} `INVALID_VALUE` if the engine throws. */
+const combined = (merge: MergeEngine, key: string, earlier: unknown, later: unknown): unknown => {
+  try {
+    return merge.combine?.(earlier, later);
+  } catch (error) {
+    throw mergeFailure(merge.name, key, error);
+  }
+};
+
 const hopeless: readonly WarpErrorCode[] = ["INVALID_VALUE", "INVALID_ARGUMENT", "CORRUPT", "UNSUPPORTED"];
 
-const isHopeless = (error: unknown): boolean => WarpError.is(error) && hopeless.includes(error.code);
+/** A value that may have been merged already must not be merged again; one that replaces what is there may be sent again. */
+const isHopeless = (error: unknown, { policy }: Registration): boolean =>
+  WarpError.is(error) &&
+  (hopeless.includes(error.code) || (error.code === "OUTCOME_UNKNOWN" && policy.merge?.readsCurrent === true));
 
 const overloaded = (maxDirty: number, details: { key: string; operation: string }, cause: unknown): WarpError =>
   new WarpError("OVERLOADED", `${maxDirty} writes already wait for the store (maxDirty)`, { ...details, cause });

@@ -2,6 +2,7 @@ import type { Registration } from "../mechanisms/registration.ts";
 import type { Entry } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { decodeSharedEntry, encodeSharedEntry } from "../wire/shared-entry.ts";
+import { beginSending } from "./commit.ts";
 import { type Context, tolerateCacheError } from "./context.ts";
 import { decodeFor, dropElsewhere, dropLocal, fillLocal, isolateOut, newLife, standingOf } from "./tiers.ts";
 import { runWrite } from "./write-run.ts";
@@ -95,13 +96,14 @@ export const setWithoutStore = (
     if (registration.isDistributed) context.bus?.announce([key], true);
     return isolateOut(context, merged);
   }
-  return runWrite(context, writeCall(registration, [key], request), async () => {
+  return runWrite(context, writeCall(registration, [key], request), async (run) => {
     const reads = registration.policy.merge?.readsCurrent === true;
     const current = reads
       ? (currentLocalValue(context, registration, key) ?? (await sharedValue(context, registration, key)))
       : undefined;
     const merged = mergeValues(registration, key, current, value);
     const encoded = encodeValue(registration.policy.codec, merged, key);
+    beginSending(run);
     putLocally(context, registration, key, merged);
     await putShared(context, registration, key, encoded);
     return isolateOut(context, merged);
@@ -117,6 +119,6 @@ export const deleteWithoutStore = async (
   const existed = currentLocalValue(context, registration, key) ?? (await sharedValue(context, registration, key));
   dropLocal(context, key);
   context.versions?.add(key, undefined, registration, registration.generation, context.clock.now());
-  await dropElsewhere(context, [key], () => dropLocal(context, key));
+  await dropElsewhere(context, [key], () => keepOnly(context, key, undefined));
   return existed !== undefined;
 };

@@ -46,7 +46,7 @@ export const knownFrom = (registration: Registration, key: string, record: Store
   value: record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key),
 });
 
-const mergeFailure = (engine: string, key: string, cause: unknown): WarpError =>
+export const mergeFailure = (engine: string, key: string, cause: unknown): WarpError =>
   new WarpError("INVALID_VALUE", `the merge engine ${engine} refused the value`, { key, port: "merge", cause });
 
 /** @throws {WarpError} `INVALID_VALUE` if the engine throws or the result cannot be stored. */

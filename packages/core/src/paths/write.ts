@@ -1,13 +1,13 @@
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
-import { abortedError } from "../mechanisms/wait.ts";
+import { abortedError, waitFor } from "../mechanisms/wait.ts";
 import type { StoredRecord } from "../ports/store.ts";
 import { isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { dropEverywhere } from "./commit.ts";
 import { type Context, flushFirst } from "./context.ts";
-import { dropElsewhere, fillLocal, isolateOut, newLife } from "./tiers.ts";
+import { dropElsewhere, dropLocal, fillLocal, isolateOut, newLife } from "./tiers.ts";
 import { deleteWithoutStore, setWithoutStore } from "./write-local.ts";
 import { commitLoop, type Known, runWrite } from "./write-run.ts";
 import {
@@ -39,7 +39,12 @@ export const applyLocally = (
 ): void => {
   const stood = context.fills.claim(token);
   const entry = context.local?.get(key);
-  if (entry !== undefined && !isDirty(entry)) context.local?.delete(key);
+  // What a strong-local write put there meanwhile may have reached the store before this one did.
+  if (entry !== undefined && isDirty(entry)) {
+    dropLocal(context, key);
+    return;
+  }
+  if (entry !== undefined) context.local?.delete(key);
   if (!stood || value === undefined || revision === undefined) return;
   fillLocal(context, {
     key,
@@ -199,9 +204,14 @@ export const invalidateKeys = async (
 
 /** Drops everything from every tier of every node; the store keeps it. */
 export const clearAll = async (context: Context): Promise<void> => {
-  await context.dirty?.flushAll();
+  const { dirty, local, clock, settings } = context;
+  if (dirty !== undefined && dirty.depth > 0) {
+    const details = { operation: "clear", port: "store" } as const;
+    await waitFor(clock, dirty.flushAll(), { timeoutMs: 2 * settings.storeDeadlineMs, details });
+  }
   context.fills.voidAll();
-  context.local?.clear();
+  if (dirty === undefined || dirty.depth === 0) local?.clear();
+  else for (const [key] of local?.entries() ?? []) dropLocal(context, key);
   context.versions?.gapAll(context.clock.now());
   context.epochs?.renew();
   context.bus?.announceAll();
