@@ -1,0 +1,81 @@
+import type { Warp } from "@warp/core";
+import { Calls } from "../calls.ts";
+import { makeTrouble, type TroubleKind } from "../chaos.ts";
+import { requireConsistentEnd } from "../checks.ts";
+import { Cluster, type ClusterNode } from "../cluster.ts";
+import type { Scheduler } from "../scheduler.ts";
+import { type Mix, sum, Workload } from "../workload.ts";
+
+const keys = ["k:1", "k:2", "k:3"];
+const counters = ["n:1", "n:2"];
+const localCounters = ["l:1", "l:2"];
+
+const register = (warp: Warp): void => {
+  warp.register("k:*", { ttl: "20s", eagerRefresh: 0.3, negativeTtl: "20s" });
+  warp.register("n:*", { ttl: "1h", merge: sum });
+  warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum });
+};
+
+const mix: Mix = {
+  find: 6,
+  getMany: 2,
+  refresh: 1,
+  getOrSet: 2,
+  set: 4,
+  setMany: 1,
+  delete: 2,
+  invalidate: 1,
+  transaction: 1,
+  increment: 4,
+  localIncrement: 3,
+};
+
+interface MixedOptions {
+  readonly kinds?: readonly TroubleKind[];
+  readonly troubles?: number;
+}
+
+/** Everything at once: several nodes, every kind of call, and trouble; then all is healed, and everybody must agree. */
+export const mixed = async (scheduler: Scheduler, { kinds, troubles = 4 }: MixedOptions = {}): Promise<void> => {
+  const chance = scheduler.random("scenario");
+  const landsWithinMs = chance.pick([0, 500]);
+  const cluster = new Cluster(scheduler, {
+    register,
+    shared: chance.next() < 0.7,
+    landsWithinMs,
+    sharedSlots: chance.pick([4, 100]),
+  });
+  for (const name of ["a", "b", "c"].slice(0, chance.integer(2, 3)))
+    cluster.start(name, {
+      localEntries: chance.pick([3, 100]),
+      skewMs: chance.integer(-5_000, 5_000),
+      driftPerMs: (chance.next() - 0.5) / 500,
+    });
+  if (chance.next() < 0.3) cluster.start("witness", { localEntries: 100 });
+  await cluster.ready();
+  const calls = new Calls(cluster, ["OUTCOME_UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "OVERLOADED"]);
+  const workload = new Workload({ cluster, calls, chance, keys, counters, localCounters, mix });
+  const working = new Map<ClusterNode, Promise<void>>();
+  const work = (node: ClusterNode): void => {
+    const run = workload.run(node, 12, 1_200);
+    working.set(node, run);
+    void run.then(() => working.delete(node));
+  };
+  for (const node of cluster.live) work(node);
+  const note = (text: string): void => {
+    if (text.startsWith("rollback")) calls.excuseReads();
+    calls.note(text);
+  };
+  const trouble = makeTrouble(
+    { cluster, chance: scheduler.random("trouble"), note, onRestart: work, ...(kinds && { kinds }) },
+    troubles,
+  );
+  await scheduler.complete(trouble, { maxVirtualMs: 120_000 });
+  cluster.heal();
+  const busy = (): boolean => [...working.keys()].some(({ clock }) => clock.state !== "crashed");
+  await scheduler.run({ until: () => !busy(), maxVirtualMs: 120_000 });
+  await requireConsistentEnd(cluster, calls, [...keys, ...counters], {
+    quietMs: 14_000,
+    wrong: () => workload.wrongSums(),
+  });
+};
