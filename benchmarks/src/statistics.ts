@@ -47,19 +47,15 @@ export const interleave = async (
   );
 };
 
-/** Wall time of `run`, in nanoseconds. */
-export const timed = async (run: () => void | Promise<void>): Promise<number> => {
-  const began = process.hrtime.bigint();
-  await run();
-  return Number(process.hrtime.bigint() - began);
-};
-
-/** Processor time of `run` in this process, collector included, in microseconds. */
+/**
+ * Processor time of `run` in this process, in nanoseconds: the collector's and the compiler's threads count, other
+ * processes of a busy machine do not.
+ */
 export const processorTime = async (run: () => Promise<void>): Promise<number> => {
   const began = process.cpuUsage();
   await run();
   const { user, system } = process.cpuUsage(began);
-  return user + system;
+  return (user + system) * 1_000;
 };
 
 /** Bytes on the heap that are in use, after a collection. */

@@ -42,7 +42,7 @@ const ask = async (): Promise<Answer> => {
   for (const { subject } of crowds) await subject.close();
   const rows = crowds.map(({ name, loads, round }) => {
     const standing = standings.get(name);
-    return [name, loads / round, (standing?.cost ?? Number.NaN) / 1_000, standing?.ratio ?? Number.NaN] as const;
+    return [name, loads / round, (standing?.cost ?? Number.NaN) / 1e6, standing?.ratio ?? Number.NaN] as const;
   });
   const warp = rows.find(([name]) => name === warpName);
   return {

@@ -29,7 +29,7 @@ import type { DynamicTtlOptions, RegisterOptions } from "./register-options.ts";
 import type { NodeStatus } from "./status.ts";
 import { type KeyOf, runTransaction, type TransactionOptions, TypedTransaction } from "./typed-transaction.ts";
 import type { Duration } from "./values/duration.ts";
-import type { Entry } from "./values/entry.ts";
+import { type Entry, markVisited } from "./values/entry.ts";
 
 /**
  * One node: the caches, the store and the bus of this process behind one object that keeps them consistent with every
@@ -105,7 +105,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   peek<K extends KeyOf<Keys>>(key: K): Keys[K] | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined || !this.#isFresh(entry)) return peekKey(this.#context, key) as Keys[K] | undefined;
-    entry.generation |= 1;
+    markVisited(entry);
     entry.registration.hits++;
     return entry.value as Keys[K];
   }
@@ -287,7 +287,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
 
   // `never`: what it is, the public signature says.
   #hit(operation: string, entry: Entry): Promise<never> {
-    entry.generation |= 1;
+    markVisited(entry);
     // One hit in 1 024 is timed: timing each would cost more than the hit.
     const isTimed = (++entry.registration.hits & 1023) === 0;
     return (isTimed ? this.#node.timeHit(operation, entry) : Promise.resolve(entry.value)) as Promise<never>;

@@ -65,17 +65,14 @@ export class SieveHand {
   }
 
   #advance(newest: Entry | undefined): void {
-    const step = this.#walk?.next();
-    if (step === undefined || step.done === true) {
-      this.reset();
+    // A loop that is left at once: V8 allocates less for it than for the object that `next()` returns. The iterators of
+    // a `Map` go on afterwards where they were.
+    for (const place of this.#walk ?? []) {
+      if (place[1] === newest) break;
+      this.#key = place[0];
+      this.#entry = place[1];
       return;
     }
-    const [key, entry] = step.value;
-    if (entry === newest) {
-      this.reset();
-      return;
-    }
-    this.#key = key;
-    this.#entry = entry;
+    this.reset();
   }
 }

@@ -1,13 +1,12 @@
-import type { Registration } from "../mechanisms/registration.ts";
 import { BareEntry, dirtyGeneration } from "../values/entry.ts";
 import type { Context } from "./context.ts";
 
-// As with hits, one in so many takes the long way, where it is timed.
-const timedEvery = 1024;
+// As with hits, one in 1 024 takes the long way, where it is timed.
+const timedMask = 1_023;
 
 /**
  * The write that needs nobody: one value into the local tier of a node without store and shared tier, under a
- * registration that neither merges nor tells anybody. At most one map operation more than the put itself.
+ * registration that neither merges nor tells anybody.
  * @returns Whether it was done; if not, nothing was, and the general path decides.
  */
 export const setHere = (context: Context, key: string, value: unknown): boolean => {
@@ -15,17 +14,12 @@ export const setHere = (context: Context, key: string, value: unknown): boolean 
   if (local === undefined || context.store !== undefined || context.shared !== undefined || local.isolate !== "none")
     return false;
   if (value === undefined || !context.isOpen()) return false;
-  const held = local.get(key);
-  // Core alone makes entries, with its registrations as owners; while their generation stands, the key is still theirs.
-  const registration =
-    held !== undefined && held.generation >= held.registration.generation
-      ? (held.registration as Registration)
-      : context.resolve(key);
+  const registration = context.resolve(key);
   if (registration === undefined || !registration.isPlain || registration.generation >= dirtyGeneration) return false;
   if (registration.isDistributed && context.bus !== undefined) return false;
-  if ((registration.meters.writes + 1) % timedEvery === 0) return false;
+  if (((registration.meters.writes + 1) & timedMask) === 0) return false;
   registration.meters.writes++;
-  context.fills.void(key);
+  if (context.fills.size > 0) context.fills.void(key);
   // Whole milliseconds are small integers to V8. The coarse clock is never ahead: at worst the entry expires early.
   const freshUntil = Math.floor(context.now.now() + registration.ttlMs);
   local.set(key, new BareEntry(value, registration, registration.generation, freshUntil));

@@ -116,7 +116,8 @@ export const isVisited = (entry: Entry): boolean => (entry.generation & 1) === 1
 
 /** Sets the visited mark. Generations compare the same with and without it. */
 export const markVisited = (entry: Entry): void => {
-  entry.generation |= 1;
+  // Most hits find it set: a line of the cache that is not written to need not be written back.
+  if ((entry.generation & 1) === 0) entry.generation |= 1;
 };
 
 export const clearVisited = (entry: Entry): void => {
