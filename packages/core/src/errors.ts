@@ -19,6 +19,7 @@ export const warpErrorCodes = [
   "CLOSED",
 ] as const;
 
+/** One code of the closed set; `docs/errors.md` says of each whether to retry and what the store then holds. */
 export type WarpErrorCode = (typeof warpErrorCodes)[number];
 
 /** The collaborator a failure came from. */

@@ -277,6 +277,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     return this.#node.close(options.timeout);
   }
 
+  /** For `await using`: `close()` with its default timeout. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

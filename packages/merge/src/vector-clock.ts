@@ -9,6 +9,7 @@ import { isPlainObject } from "./json.ts";
  */
 export type VectorClock = Readonly<Record<string, number>>;
 
+/** How one clock stands to another; `"concurrent"`: each has seen what the other has not. */
 export type ClockOrder = "before" | "after" | "equal" | "concurrent";
 
 /** @throws {WarpError} `INVALID_VALUE` unless `clock` is a vector clock. */

@@ -6,7 +6,10 @@ export type PgRow = Readonly<Record<string, unknown>>;
 
 /** Where statements are sent: a client as a whole, or the one connection of a transaction. */
 export interface PgQueryable {
-  /** @param values Strings, numbers, booleans, bytes, `null`, and arrays of strings, numbers, booleans and `null`. */
+  /**
+   * Sends one statement and resolves with its rows.
+   * @param values Strings, numbers, booleans, bytes, `null`, and arrays of strings, numbers, booleans and `null`.
+   */
   query(text: string, values: readonly unknown[]): Promise<readonly PgRow[]>;
 }
 
@@ -38,24 +41,31 @@ export interface PgPrepared {
 
 /** The part of pg's `PoolClient` that this package calls. */
 export interface PgPoolClient {
+  /** Sends one statement, in the order of the calls. */
   query(query: string | PgPrepared, values?: unknown[]): Promise<PgResult>;
+  /** Gives the connection back to the pool. @param destroy Close it instead: its state is not known. */
   release(destroy?: boolean): void;
+  /** Hears that the connection broke between two statements; unheard, `pg` ends the process. */
   on(event: "error", listener: (error: Error) => void): unknown;
+  /** Ends an `on`. */
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
 /** The part of pg's `Pool` that this package calls. */
 export interface PgPool {
+  /** Lends a connection, after waiting for a free one; rejects if none is to be had. */
   connect(): Promise<PgPoolClient>;
 }
 
 /** The part of a PGlite transaction that this package calls. */
 export interface PgliteTransaction {
+  /** Sends one statement. */
   query(text: string, values: unknown[]): Promise<PgResult>;
 }
 
 /** The part of `PGlite` that this package calls. */
 export interface PgliteDatabase extends PgliteTransaction {
+  /** Commits if `run` resolves, rolls back if it rejects; other statements wait meanwhile. */
   transaction<T>(run: (transaction: PgliteTransaction) => Promise<T>): Promise<T>;
 }
 
@@ -137,7 +147,10 @@ const rollBack = async (connection: PgPoolClient): Promise<boolean> => {
   }
 };
 
-/** @param pool A `Pool` of `pg`, or what resembles one. Made, configured and ended by the caller. */
+/**
+ * A client out of a pool of connections: each statement, and each transaction, takes one and gives it back.
+ * @param pool A `Pool` of `pg`, or what resembles one. Made, configured and ended by the caller.
+ */
 export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions = {}): PgClient => {
   const prepare: Prepare = statements === "prepared" ? preparing() : (text) => text;
   return {
@@ -176,6 +189,7 @@ const pgliteQueryable = (database: PgliteTransaction): PgQueryable => ({
 });
 
 /**
+ * A client out of PostgreSQL inside this process.
  * @param database A `PGlite`, or what resembles one. Made and closed by the caller. Limits do not apply to it: it has
  *   one session, in this process, and no timers.
  */

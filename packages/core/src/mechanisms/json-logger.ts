@@ -1,6 +1,7 @@
 import type { Logger, LogMethod } from "../ports/logger.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 
+/** How much a line matters, least first. `jsonLogger` writes them as pino's 20, 30, 40 and 50. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 // pino's numbers, so that tools that read its lines read these.

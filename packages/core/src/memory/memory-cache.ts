@@ -124,6 +124,7 @@ export class MemoryCache implements LocalCache {
     return this.#entries.entries();
   }
 
+  /** Lets go of everything, dirty entries too, and stops the sweep until an entry that ends comes. */
   clear(): void {
     this.#entries.clear();
     this.#hand.reset();

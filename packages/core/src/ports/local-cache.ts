@@ -32,5 +32,6 @@ export interface LocalCache {
   delete(key: string): boolean;
   /** Every entry, in no particular order; safe against changes while it is walked. */
   entries(): IterableIterator<[string, Entry]>;
+  /** Lets go of everything, dirty entries too: core asks only while there are none. */
   clear(): void;
 }

@@ -5,7 +5,11 @@ export interface MergeEngine<V = unknown> {
   readonly name: string;
   /** False if the result is always `incoming`: core then need not read before it writes. */
   readonly readsCurrent: boolean;
-  /** @param current What the key holds, or `undefined` if it does not exist. */
+  /**
+   * What the key holds after the write of `incoming`. May run several times for one write, where others wrote meanwhile.
+   * @param current What the key holds, or `undefined` if it does not exist.
+   * @throws {WarpError} `INVALID_VALUE` for what it cannot merge; the write is then refused.
+   */
   merge(current: V | undefined, incoming: V): V;
   /**
    * One incoming value that has the effect of two, `earlier` then `later`. Where absent, values that wait for the

@@ -26,6 +26,10 @@ export interface MetricFamily {
 
 /** Where metrics go. Core counts in plain fields and is asked when somebody looks. */
 export interface Metrics {
-  /** @param collect Called at each scrape; cheap, synchronous, does not throw. The returned function ends it. */
+  /**
+   * Begins to show one node's metrics.
+   * @param collect Called at each scrape; cheap, synchronous, does not throw.
+   * @returns Ends it: the node's samples are no longer shown.
+   */
   attach(collect: () => readonly MetricFamily[]): Cancel;
 }

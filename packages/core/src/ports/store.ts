@@ -60,6 +60,7 @@ export interface CheckMutation extends Expectation {
   readonly kind: "check";
 }
 
+/** One key's part in a commit. Every one is conditional on `expected`. */
 export type Mutation = PutMutation | DeleteMutation | CheckMutation;
 
 /**
