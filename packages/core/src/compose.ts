@@ -17,6 +17,7 @@ import { settingsOf, type WarpOptions } from "./options.ts";
 import { heartbeatMs } from "./paths/bus-side.ts";
 import type { Context, Fetched, Settings } from "./paths/context.ts";
 import { tolerateCacheError } from "./paths/context.ts";
+import { suspectAll } from "./paths/suspicion.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
 import type { Logger } from "./ports/logger.ts";
 import type { Registry } from "./registry.ts";
@@ -122,7 +123,15 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
   const sharedParts = sharedOf(base, options, () => epoch);
   const patienceMs = options.bus === undefined ? 0 : 2 * heartbeatMs;
   if (sharedParts !== undefined) {
-    epoch = new SharedEpoch({ shared: sharedParts.shared, clock, random, patienceMs, jitterMs: heartbeatMs });
+    const onDistrust = (): void => suspectAll(context, "epoch");
+    epoch = new SharedEpoch({
+      shared: sharedParts.shared,
+      clock,
+      random,
+      patienceMs,
+      jitterMs: heartbeatMs,
+      onDistrust,
+    });
   }
   const storeParts = storeOf(base, options);
   const busParts =

@@ -267,8 +267,8 @@ export class Node {
   #drop(keys: readonly string[], sharedDropped: boolean): void {
     const { shared } = this.context;
     for (const key of keys) dropLocal(this.context, key);
-    if (sharedDropped) shared?.settled(keys);
-    else shared?.owe(keys, false);
+    // That somebody dropped a key settles no debt: it may have been before the change that the debt is about.
+    if (!sharedDropped) shared?.owe(keys, false);
   }
 
   #dropAll(): void {

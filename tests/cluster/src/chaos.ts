@@ -81,7 +81,7 @@ const troubles = {
     restore();
     for (const { sharedCache } of cluster.live) {
       sharedCache?.disconnect();
-      await cluster.scheduler.delay(chance.next() * 50);
+      await cluster.scheduler.delay(chance.next() * 300);
       sharedCache?.reconnect();
     }
   },

@@ -2,9 +2,10 @@ import { Histogram } from "./histogram.ts";
 
 /**
  * Why frames may have been missed: a number was skipped, the transport said so, a peer forgot what to tell, a peer
- * vanished without a goodbye, a peer is heard of late, or the node does not even hear itself.
+ * vanished without a goodbye, a peer is heard of late, the node does not even hear itself, or what it read from the
+ * shared tier is trusted no more.
  */
-export type GapReason = "lost" | "transport" | "drop-all" | "vanished" | "unknown-sender" | "deaf";
+export type GapReason = "lost" | "transport" | "drop-all" | "vanished" | "unknown-sender" | "deaf" | "epoch";
 
 /** Why a frame was refused: see `FrameProblem`; of another cluster; or two live nodes have one id. */
 export type RefusalReason = "version" | "malformed" | "signature" | "cluster" | "node";
@@ -33,6 +34,7 @@ export class BusMeters {
     vanished: 0,
     "unknown-sender": 0,
     deaf: 0,
+    epoch: 0,
   };
   /** Seconds from a frame's sending to its arrival. */
   readonly lag: Histogram = new Histogram();

@@ -59,7 +59,7 @@ const counters: readonly Definition[] = [
     "bus_gaps",
     "gaps",
     "Times this node may have missed frames, so that its entries became suspect",
-    { reason: "`lost`, `transport`, `drop-all`, `vanished`, `unknown-sender`, `deaf`" },
+    { reason: "`lost`, `transport`, `drop-all`, `vanished`, `unknown-sender`, `deaf`, `epoch`" },
   ],
   ["background_errors", "errors", "Errors of work that no caller waits for", { operation: "the work that failed" }],
   ["background_errors_dropped", "errors", "Background errors that no reader of publishErrors() took in time"],

@@ -14,6 +14,13 @@ export interface SharedAccessOptions {
   readonly onForgotten: () => void;
 }
 
+/** That a key is to be dropped. */
+interface Debt {
+  /** It was this node that should have dropped it. */
+  readonly own: boolean;
+  readonly order: number;
+}
+
 /**
  * The shared tier behind its guard: the reads and puts of one turn of the event loop in one round trip each, and the
  * drops that are owed, because whoever should have made them could not, made before the key is read again.
@@ -25,8 +32,9 @@ export class SharedAccess {
   readonly #puts: Batcher<SharedPut, boolean>;
   readonly #drops: Batcher<string, undefined>;
   readonly #onForgotten: () => void;
-  /** Keys to drop, and whether it was this node that should have dropped them. */
-  readonly #owed: Map<string, boolean> = new Map();
+  readonly #owed: Map<string, Debt> = new Map();
+  /** Counts debts and drops: a drop pays what was owed before it began. */
+  #order = 0;
 
   constructor({ cache, guard, reserveMs, onForgotten }: SharedAccessOptions) {
     this.cache = cache;
@@ -57,26 +65,24 @@ export class SharedAccess {
   }
 
   async drop(keys: readonly string[]): Promise<void> {
+    const order = ++this.#order;
     await Promise.all(keys.map((key) => this.#drops.add(key)));
-    for (const key of keys) this.#owed.delete(key);
+    if (this.#owed.size === 0) return;
+    for (const key of keys) if ((this.#owed.get(key)?.order ?? order) < order) this.#owed.delete(key);
   }
 
   /** These keys are to be dropped before they are read. @param own This node changed them. */
   owe(keys: readonly string[], own: boolean): void {
-    for (const key of keys) this.#owed.set(key, own || this.#owed.get(key) === true);
+    const order = ++this.#order;
+    for (const key of keys) this.#owed.set(key, { own: own || this.#owed.get(key)?.own === true, order });
     if (this.#owed.size <= mostOwed) return;
     this.#owed.clear();
     this.#onForgotten();
   }
 
-  /** Somebody else dropped them. */
-  settled(keys: readonly string[]): void {
-    if (this.#owed.size > 0) for (const key of keys) this.#owed.delete(key);
-  }
-
   /** Keys that this node changed and could not drop. */
   get ownOwed(): readonly string[] {
-    return [...this.#owed].filter(([, own]) => own).map(([key]) => key);
+    return [...this.#owed].filter(([, { own }]) => own).map(([key]) => key);
   }
 
   /** Keys that are to be dropped. */

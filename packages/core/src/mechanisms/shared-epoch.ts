@@ -11,6 +11,8 @@ export interface SharedEpochOptions {
   readonly patienceMs: number;
   /** The bound of the random wait before an epoch is replaced. */
   readonly jitterMs: number;
+  /** Told when this node stops trusting an epoch: what it read under it may be as old as what stands in the tier. */
+  readonly onDistrust: () => void;
 }
 
 const pauses = { firstMs: 100, longestMs: 5_000 };
@@ -27,6 +29,8 @@ export class SharedEpoch {
   readonly #distrusted: Set<string> = new Set();
   /** Counts events: what began before the last one is out of date. */
   #round = 0;
+  /** An event has come, and what stood in the tier at that time is not yet known: a peer may name just that. */
+  #isAsking = false;
   #ended = false;
 
   constructor(options: SharedEpochOptions) {
@@ -46,15 +50,30 @@ export class SharedEpoch {
   /** The tier may hold what it must not: what stands now is not to be trusted, whoever set it. */
   renew(): void {
     this.#distrust();
+    this.#isAsking = true;
     void this.#find(this.#options.jitterMs * this.#options.random.next(), true);
   }
 
-  /** A peer trusts `epoch`. */
+  /** A peer trusts `epoch`, or did when it said so. */
   named(epoch: string): void {
-    if (epoch === this.#trusted || this.#distrusted.has(epoch) || this.#ended) return;
-    this.#distrust();
+    if (epoch === this.#trusted || this.#distrusted.has(epoch) || this.#ended || this.#isAsking) return;
+    if (this.#trusted !== undefined) {
+      void this.#compare(this.#trusted, epoch);
+      return;
+    }
     this.#round++;
     this.#trusted = epoch;
+  }
+
+  /** Of two epochs the tier says which is the later: news of the earlier may come late. */
+  async #compare(trusted: string, named: string): Promise<void> {
+    const round = this.#round;
+    // Where the tier does not answer, the next heartbeat asks again.
+    const standing = await this.#call().catch(() => undefined);
+    if (round !== this.#round || this.#trusted !== trusted || standing !== named) return;
+    this.#distrust();
+    this.#round++;
+    this.#trusted = named;
   }
 
   end(): void {
@@ -69,6 +88,7 @@ export class SharedEpoch {
     if (this.#distrusted.size > mostDistrusted)
       this.#distrusted.delete(this.#distrusted.values().next().value as string);
     this.#trusted = undefined;
+    this.#options.onDistrust();
   }
 
   async #find(firstWaitMs: number, afterEvent: boolean): Promise<void> {
@@ -94,6 +114,7 @@ export class SharedEpoch {
     const { clock, random } = this.#options;
     const standing = await this.#call();
     if (round !== this.#round) return;
+    this.#isAsking = false;
     if (distrusts && standing !== undefined) this.#distrusted.add(standing);
     if (waitMs > 0) await delay(clock, waitMs, true);
     if (round !== this.#round) return;
