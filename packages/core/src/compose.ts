@@ -7,6 +7,7 @@ import { GuardedLocalCache } from "./mechanisms/guarded-local-cache.ts";
 import { jsonLogger } from "./mechanisms/json-logger.ts";
 import { KeyedMutex } from "./mechanisms/keyed-mutex.ts";
 import { Meters } from "./mechanisms/meters.ts";
+import { NodeClock } from "./mechanisms/node-clock.ts";
 import { SharedAccess } from "./mechanisms/shared-access.ts";
 import { SharedEpoch } from "./mechanisms/shared-epoch.ts";
 import { SingleFlight } from "./mechanisms/single-flight.ts";
@@ -28,6 +29,7 @@ export type GrowingContext = { -readonly [Field in keyof Context]: Context[Field
 
 /** What a node is made of, before its bus side and write-behind are added. */
 export interface Composition {
+  readonly clock: NodeClock;
   readonly context: GrowingContext;
   readonly epoch: SharedEpoch | undefined;
   readonly busGuard: Guard | undefined;
@@ -116,8 +118,10 @@ const localOf = (options: WarpOptions, settings: Settings, contextOf: () => Cont
  * @throws {WarpError} `INVALID_ARGUMENT`, `UNSUPPORTED`.
  */
 export const compose = (options: WarpOptions, registry: Registry, isOpen: () => boolean): Composition => {
-  const settings = settingsOf(options);
-  const { clock, random } = settings;
+  const given = settingsOf(options);
+  const clock = new NodeClock(given.clock);
+  const settings: Settings = Object.freeze({ ...given, clock });
+  const { random } = settings;
   const base: Base = { settings, logger: options.logger ?? jsonLogger({ clock }), meters: new Meters() };
   let epoch: SharedEpoch | undefined;
   const sharedParts = sharedOf(base, options, () => epoch);
@@ -136,13 +140,13 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
   const storeParts = storeOf(base, options);
   const busParts =
     options.bus === undefined ? undefined : guardOf(base, "bus", settings.busDeadlineMs, () => Promise.resolve());
-  const localParts = localOf(options, settings, () => context);
+  const localParts = localOf(options, given, () => context);
   const fills = new FillGuard();
   const context: GrowingContext = {
     ...base,
     clock,
     random,
-    now: new CoarseClock(clock, clock !== systemClock),
+    now: new CoarseClock(given.clock, given.clock !== systemClock),
     errors: new BackgroundErrors(),
     local: localParts.local,
     shared: sharedParts?.shared,
@@ -161,5 +165,13 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
     registrations: () => registry.all(),
   };
   const breakers = [sharedParts, storeParts, busParts].flatMap((parts) => (parts === undefined ? [] : [parts.breaker]));
-  return { context, epoch, busGuard: busParts?.guard, breakers, entries: localParts.entries, owned: localParts.owned };
+  return {
+    clock,
+    context,
+    epoch,
+    busGuard: busParts?.guard,
+    breakers,
+    entries: localParts.entries,
+    owned: localParts.owned,
+  };
 };

@@ -4,15 +4,20 @@ import { Registration, type RegistrationPolicy } from "./mechanisms/registration
 import { waitFor } from "./mechanisms/wait.ts";
 import { type WarpOptions, wholeNumber } from "./options.ts";
 import { BusSide, heartbeatMs } from "./paths/bus-side.ts";
-import { type Context, inBackground, requireOpen } from "./paths/context.ts";
-import { keepsHistory } from "./paths/history.ts";
+import { type Context, requireOpen } from "./paths/context.ts";
 import { Leases } from "./paths/lease.ts";
-import { dropLocal } from "./paths/tiers.ts";
+import { dropLocal, payOwed } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
 import { provideMetrics } from "./provide-metrics.ts";
-import { type DynamicTtlOptions, dynamicPolicy, fixedPolicy, type RegisterOptions } from "./register-options.ts";
+import {
+  type DynamicTtlOptions,
+  dynamicPolicy,
+  fixedPolicy,
+  type RegisterOptions,
+  requireSupport,
+} from "./register-options.ts";
 import { Registry } from "./registry.ts";
 import { type NodeStatus, statusOf } from "./status.ts";
 import type { Cancel } from "./values/clock.ts";
@@ -29,6 +34,7 @@ export interface Hits {
 
 const noEntries: Hits = { get: () => undefined };
 const defaultPatienceMs = 10_000;
+const mostRounds = 16;
 
 /** The life of a node: its parts, its heartbeat, what is registered, and its end. */
 export class Node {
@@ -43,6 +49,10 @@ export class Node {
   #cancelTick: Cancel | undefined;
   #open = true;
   #closing: Promise<void> | undefined;
+  #end: () => void = () => undefined;
+  readonly #closed: Promise<void> = new Promise((resolve) => {
+    this.#end = resolve;
+  });
 
   constructor(options: WarpOptions) {
     const composition = compose(options, this.registry, () => this.#open);
@@ -85,8 +95,10 @@ export class Node {
     return this.composition.entries ?? noEntries;
   }
 
+  /** @throws {WarpError} `CLOSED` if the node was closed before it heard the bus. */
   async ready(): Promise<void> {
-    await this.bus?.live;
+    await Promise.race([this.bus?.live, this.#closed]);
+    requireOpen(this.context, "ready");
   }
 
   status(): NodeStatus {
@@ -119,6 +131,7 @@ export class Node {
   }
 
   setQuorum(pattern: string, nodes: number): boolean {
+    requireOpen(this.context, "setQuorum");
     wholeNumber("nodes", nodes, 1);
     const registration = this.registry.find(pattern);
     if (registration !== undefined) registration.quorum = nodes;
@@ -151,7 +164,7 @@ export class Node {
   /** @returns `false` if the pattern is taken. @throws {WarpError} `UNSUPPORTED`. */
   #register(policy: RegistrationPolicy): boolean {
     if (this.registry.has(policy.pattern)) return false;
-    this.#requireSupport(policy);
+    requireSupport(policy, this.context);
     const { meters, clock } = this.context;
     const registration = new Registration(policy, (pattern, hits) => meters.forPattern(pattern, hits));
     this.#raiseOverlapping(policy.pattern, clock.now());
@@ -159,24 +172,31 @@ export class Node {
     return true;
   }
 
-  /** @returns `false` if the pattern is unknown. */
+  /** @returns `false` if the pattern is unknown. @throws {WarpError} `DEADLINE_EXCEEDED`: it is still registered. */
   async unregister(pattern: string): Promise<boolean> {
+    requireOpen(this.context, "unregister");
     const registration = this.registry.find(pattern);
     if (registration === undefined) return false;
-    const { local, dirty, clock, meters } = this.context;
-    if (!registration.isDistributed) await dirty?.flushAll();
+    const { local, dirty, clock, meters, settings, versions } = this.context;
+    if (!registration.isDistributed && dirty !== undefined && dirty.depth > 0) {
+      const details = { operation: "unregister", port: "store" } as const;
+      await waitFor(clock, dirty.flushAll(registration), { timeoutMs: 2 * settings.storeDeadlineMs, details });
+      if (this.registry.find(pattern) !== registration) return false;
+    }
     this.registry.remove(registration);
     this.#raiseOverlapping(pattern, clock.now());
     registration.end();
     if (local !== undefined) {
       for (const [key, entry] of local.entries()) if (entry.registration === registration) local.delete(key);
     }
+    versions?.forget(registration);
     meters.release(registration.meters, registration.readHits);
     return true;
   }
 
   /** Resolves once the store and the transport have everything. @throws {WarpError} `DEADLINE_EXCEEDED`. */
   async flush(timeout: Duration = defaultPatienceMs): Promise<void> {
+    requireOpen(this.context, "flush");
     const timeoutMs = durationMs("timeout", timeout);
     await waitFor(this.context.clock, this.#settled(), { timeoutMs, details: { operation: "flush" } });
   }
@@ -190,12 +210,13 @@ export class Node {
   async #close(timeoutMs: number): Promise<void> {
     const { context, composition } = this;
     this.#open = false;
+    this.#end();
     for (const registration of this.registry.all()) registration.end();
     const over = new AbortController();
     const cancel = context.clock.schedule(timeoutMs, () => over.abort());
     const patience = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
     try {
-      const settled = await Promise.race([this.#settled().then(() => true), patience.then(() => false)]);
+      const settled = await Promise.race([this.#finished().then(() => true), patience.then(() => false)]);
       // Whoever joins later would not know what this node still owes the shared tier: without a goodbye it is made suspect.
       await this.bus?.close(settled && (context.shared?.ownOwed.length ?? 0) === 0, patience);
     } finally {
@@ -207,6 +228,7 @@ export class Node {
       for (const breaker of composition.breakers) breaker.end();
       composition.owned?.close();
       context.now.end();
+      composition.clock.end();
       context.errors.end();
       this.#detachMetrics?.();
     }
@@ -216,22 +238,21 @@ export class Node {
       });
   }
 
+  /** What is under way has ended, and what waits for the store and the bus is there. */
   async #settled(): Promise<void> {
     const { flights, background, dirty } = this.context;
     await flights.landed();
     await dirty?.flushAll();
-    while (background.size > 0) await Promise.all(background);
+    // What is under way may set off more; but where others go on calling, something always is.
+    for (let round = 0; round < mostRounds && background.size > 0; round++) await Promise.all(background);
     await this.bus?.flushed();
   }
 
-  #requireSupport({ pattern, mode, history }: RegistrationPolicy): void {
-    const { store, local } = this.context;
-    const missing = (what: string): WarpError =>
-      new WarpError("UNSUPPORTED", `"${pattern}": ${what}`, { operation: "register" });
-    if (mode === "strong-distributed") throw missing("the mode strong-distributed is not part of this version");
-    if (mode === "strong-local" && local === undefined) throw missing("the mode strong-local needs a local cache");
-    if (history !== undefined && store !== undefined && !keepsHistory(store.store))
-      throw missing("history needs a store that keeps it (getAt)");
+  /** As `#settled`, and what that set off as well: for a node that nobody calls any more. */
+  async #finished(): Promise<void> {
+    const { background, dirty } = this.context;
+    do await this.#settled();
+    while (background.size > 0 || (dirty?.depth ?? 0) > 0);
   }
 
   #raiseOverlapping(pattern: string, at: number): void {
@@ -245,22 +266,9 @@ export class Node {
         this.#scheduleTick();
         this.bus?.tick();
         this.leases.tick();
-        this.#payOwed();
+        payOwed(this.context);
       },
       true,
-    );
-  }
-
-  /** Drops what this node could not drop in the shared tier when it changed it, and tells everybody that it is done. */
-  #payOwed(): void {
-    const { shared, bus } = this.context;
-    const keys = shared === undefined || shared.guard.state !== "closed" ? [] : shared.ownOwed;
-    if (shared === undefined || keys.length === 0) return;
-    inBackground(
-      this.context,
-      "drop",
-      undefined,
-      shared.drop(keys).then(() => bus?.announce(keys, true)),
     );
   }
 

@@ -1,6 +1,8 @@
 import { WarpError } from "./errors.ts";
 import type { Mode, RegistrationPolicy } from "./mechanisms/registration.ts";
 import { oneOf, requireKnownFields, wholeNumber } from "./options.ts";
+import type { Context } from "./paths/context.ts";
+import { keepsHistory } from "./paths/history.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
 import type { HistoryRetention } from "./ports/store.ts";
@@ -137,4 +139,17 @@ export const dynamicPolicy = (pattern: string, options: DynamicTtlOptions, fallb
   // Where hits extend a life there is no share of it left at which a refresh is due.
   const eagerShare = strategy.extendsOnHit === true ? 0 : common.eagerShare;
   return Object.freeze({ ...common, eagerShare, ttlMs: Number.POSITIVE_INFINITY, strategy });
+};
+
+/** @throws {WarpError} `UNSUPPORTED` naming what the node lacks for such keys. */
+export const requireSupport = (
+  { pattern, mode, history }: RegistrationPolicy,
+  { store, local }: Pick<Context, "store" | "local">,
+): void => {
+  const missing = (what: string): WarpError =>
+    new WarpError("UNSUPPORTED", `"${pattern}": ${what}`, { operation: "register" });
+  if (mode === "strong-distributed") throw missing("the mode strong-distributed is not part of this version");
+  if (mode === "strong-local" && local === undefined) throw missing("the mode strong-local needs a local cache");
+  if (history !== undefined && store !== undefined && !keepsHistory(store.store))
+    throw missing("history needs a store that keeps it (getAt)");
 };

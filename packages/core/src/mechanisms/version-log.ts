@@ -8,7 +8,8 @@ interface Version {
   readonly gap: boolean;
   /** Wall clock, in milliseconds since the epoch; never goes back along a key. */
   readonly at: number;
-  /** The registration's when the version was taken: a later raise casts doubt on it from then on. */
+  readonly owner: Registration;
+  /** The owner's when the version was taken: a later raise casts doubt on it from then on. */
   readonly generation: number;
 }
 
@@ -24,14 +25,16 @@ export class VersionLog {
   /** @param value `undefined` for a delete. */
   add(key: string, value: unknown, registration: Registration, generation: number, nowMs: number): void {
     const { history } = registration.policy;
-    if (history !== undefined) this.#append(key, { value, gap: false, at: nowMs, generation }, history);
+    if (history !== undefined)
+      this.#append(key, { value, gap: false, at: nowMs, owner: registration, generation }, history);
   }
 
   /** From now on nobody knows what the key holds, until the next value. */
   gap(key: string, registration: Registration, nowMs: number): void {
     const { history } = registration.policy;
-    if (history === undefined || !this.#versions.has(key)) return;
-    this.#append(key, { value: undefined, gap: true, at: nowMs, generation: registration.generation }, history);
+    const last = this.#versions.get(key)?.at(-1);
+    if (history === undefined || last === undefined || last.gap) return;
+    this.#append(key, { ...last, value: undefined, gap: true, at: nowMs }, history);
   }
 
   /** As `gap`, for every key. */
@@ -44,9 +47,14 @@ export class VersionLog {
 
   #append(key: string, version: Version, { versions: most, maxAgeMs }: HistoryRetention): void {
     const versions = this.#versions.get(key) ?? [];
-    const last = versions[versions.length - 1];
-    versions.push({ ...version, at: Math.max(version.at, last?.at ?? version.at) });
-    while (most !== undefined && versions.length > most + 1) versions.shift();
+    const at = Math.max(version.at, versions.at(-1)?.at ?? version.at);
+    // A gap that lasted no time, as one that a write leaves.
+    if (versions.at(-1)?.gap === true && versions.at(-1)?.at === at) versions.pop();
+    versions.push({ ...version, at });
+    let known = versions.reduce((count, { gap }) => count + (gap ? 0 : 1), 0);
+    // With the version that stands, one more than the former ones.
+    while (most !== undefined && (known > most + 1 || versions[0]?.gap === true))
+      known -= versions.shift()?.gap ? 0 : 1;
     // A version is kept for its age after it was superseded, which is when the next one came.
     while (maxAgeMs !== undefined && versions.length > 1 && (versions[1] as Version).at + maxAgeMs < version.at)
       versions.shift();
@@ -59,9 +67,9 @@ export class VersionLog {
    * The value as of `at`, `undefined` if the key did not exist then.
    * @throws {WarpError} `HISTORY_UNAVAILABLE`.
    */
-  valueAt(key: string, at: number, registration: Registration): unknown {
+  valueAt(key: string, at: number): unknown {
     const version = this.#versions.get(key)?.findLast((candidate) => candidate.at <= at);
-    if (version !== undefined && !version.gap && registration.raisedAfter(version.generation) > at)
+    if (version !== undefined && !version.gap && version.owner.raisedAfter(version.generation) > at)
       return version.value;
     throw new WarpError("HISTORY_UNAVAILABLE", "this node does not know what the key held then", {
       key,
@@ -69,7 +77,9 @@ export class VersionLog {
     });
   }
 
-  forget(key: string): void {
-    this.#versions.delete(key);
+  /** Lets go of what was seen under a registration that has ended. */
+  forget(registration: Registration): void {
+    for (const [key, versions] of this.#versions)
+      if (versions.at(-1)?.owner === registration) this.#versions.delete(key);
   }
 }

@@ -91,10 +91,10 @@ export interface DirtyKeys {
     value: unknown,
     limits: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
   ): Promise<unknown>;
-  /** Resolves once the store has everything this node holds for `key`. */
+  /** Resolves once the store has what this node holds for `key` when it is called. */
   flushKey(key: string): Promise<void>;
-  /** As `flushKey`, for every key. */
-  flushAll(): Promise<void>;
+  /** As `flushKey`, for every key. @param of Only those of this registration. */
+  flushAll(of?: Registration): Promise<void>;
   /** Whether what this node shows of `key` leaves out what the store holds. */
   isPartial(key: string): boolean;
 }

@@ -245,6 +245,15 @@ export const dropElsewhere = async (context: Context, keys: readonly string[], a
   bus?.announce(keys, true);
 };
 
+/** Drops what this node could not drop in the shared tier when it changed it, and tells everybody that it is done. */
+export const payOwed = (context: Context): void => {
+  const { shared, bus } = context;
+  const keys = shared === undefined || shared.guard.state !== "closed" ? [] : shared.ownOwed;
+  if (shared === undefined || keys.length === 0) return;
+  const drop = shared.drop(keys).then(() => bus?.announce(keys, true));
+  inBackground(context, "drop", undefined, drop);
+};
+
 /** @throws {WarpError} `CORRUPT`. */
 export const decodeFor = (registration: Registration, bytes: Uint8Array, key: string): unknown =>
   decodeValue(registration.policy.codec, bytes, key);

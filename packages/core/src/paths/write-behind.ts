@@ -69,14 +69,21 @@ export class WriteBehind implements DirtyKeys {
   }
 
   async flushKey(key: string): Promise<void> {
-    for (let dirty = this.#dirty.get(key); dirty !== undefined; dirty = this.#dirty.get(key))
-      await this.#flush(key, dirty);
+    const dirty = this.#dirty.get(key);
+    if (dirty === undefined) return;
+    if (dirty.flush !== undefined) {
+      const next = dirty.incoming.length > 0;
+      await dirty.flush;
+      if (!next) return;
+    }
+    if (this.#dirty.get(key) === dirty) await this.#flush(key, dirty);
   }
 
-  async flushAll(): Promise<void> {
-    while (this.#dirty.size > 0) {
-      const some = [...this.#dirty.keys()].slice(0, parallelFlushes);
-      await Promise.all(some.map((key) => this.flushKey(key)));
+  async flushAll(of?: Registration): Promise<void> {
+    const keys = [...this.#dirty].filter(([, { registration }]) => of === undefined || of === registration);
+    for (let from = 0; from < keys.length; from += parallelFlushes) {
+      const some = keys.slice(from, from + parallelFlushes);
+      await Promise.all(some.map(([key]) => this.flushKey(key)));
     }
   }
 

@@ -50,7 +50,7 @@ export const watched = <T extends object>(target: T): Watched<T> => {
       const run = (): unknown => method.apply(target, parameters);
       const before = faults.before?.(name, parameters);
       const result = before === undefined ? run() : before.then(run);
-      if (!(result instanceof Promise) || faults.after === undefined) return result;
+      if (!(result instanceof Promise)) return result;
       return result.finally(() => faults.after?.(name, parameters));
     };
   const port = new Proxy(target, {
