@@ -6,8 +6,10 @@ type LoadFlight = Flight<Fetched, unknown>;
 
 /** Where callers are counted that share the promise of a load as it is; `undefined` if they may not. */
 const openToAll = (context: Context, flight: LoadFlight, load: Promise<unknown>): JoinedCallers[] | undefined => {
-  const { hardTimeoutMs, strategy } = (flight.owner as Registration).policy;
+  const { hardTimeoutMs, strategy, graceMs } = (flight.owner as Registration).policy;
   if (hardTimeoutMs !== undefined || strategy !== undefined || context.local?.isolate === "clone") return undefined;
+  // Fail-safe may have a copy from the shared tier for each of them.
+  if (graceMs > 0 && context.shared !== undefined) return undefined;
   const joined: JoinedCallers[] = [];
   flight.joined = joined;
   const observe = (outcome: string): void => {
@@ -36,7 +38,7 @@ const count = (joined: JoinedCallers[], now: number): void => {
  */
 export const joinLoad = (context: Context, key: string): Promise<unknown> | undefined => {
   const flight = context.flights.size === 0 ? undefined : context.flights.ofSameOwner(key);
-  if (flight?.loaded === undefined || flight.signal.aborted) return undefined;
+  if (flight?.loaded === undefined) return undefined;
   if (!context.isOpen() || context.dirty?.isPartial(key) === true) return undefined;
   const joined = flight.joined ?? openToAll(context, flight, flight.loaded);
   if (joined === undefined) return undefined;
