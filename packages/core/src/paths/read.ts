@@ -126,7 +126,9 @@ const staleValue = ({ context, key, registration, entry, flight, token }: Wait):
   const { stale } = flight;
   if (stale === undefined || token === undefined || !context.fills.isValid(token) || now >= stale.until)
     return undefined;
-  const isSuspect = token.generation !== registration.generation || stale.epoch !== context.epochs?.trusted;
+  // A new epoch may stand for a drop of everything: what came before it is no mere suspect.
+  if (stale.epoch === undefined || stale.epoch !== context.epochs?.trusted) return undefined;
+  const isSuspect = token.generation !== registration.generation;
   return isSuspect && !registration.policy.graceForSuspects ? undefined : stale.value;
 };
 
