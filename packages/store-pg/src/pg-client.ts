@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import { isRefusal, noConnection } from "./failures.ts";
 
 /** A row as the client hands it over, by column name. */
@@ -185,7 +186,14 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
 };
 
 const pgliteQueryable = (database: PgliteTransaction): PgQueryable => ({
-  query: (text, values) => rowsOf(database.query(text, [...values])),
+  async query(text, values) {
+    try {
+      return await rowsOf(database.query(text, [...values]));
+    } finally {
+      // It answers without leaving the microtask queue: timers would wait until nobody asks it for anything any more.
+      await turnOfEventLoop();
+    }
+  },
 });
 
 /**

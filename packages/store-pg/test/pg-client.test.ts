@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { StoredRecord } from "@warp/core";
 import { WarpError } from "@warp/core";
-import { fromPool, type PgPool, type PgPoolClient, type PgPrepared, PgStore } from "../src/index.ts";
+import { fromPglite, fromPool, type PgPool, type PgPoolClient, type PgPrepared, PgStore } from "../src/index.ts";
 import { rejectionOf } from "./waiting.ts";
 
 type Reply = readonly Record<string, unknown>[] | Error;
@@ -164,5 +164,23 @@ describe("a client made from a pool", () => {
       message: expect.stringContaining("migrate()"),
     });
     await store.close();
+  });
+});
+
+describe("a client made from PGlite", () => {
+  it("lets timers fire while statements follow each other without a pause", async () => {
+    const answer = async () => ({ rows: [] });
+    const client = fromPglite({ query: answer, transaction: (run) => run({ query: answer }) });
+    let fired = false;
+    setTimeout(() => {
+      fired = true;
+    }, 0);
+    let statements = 0;
+    while (!fired && statements < 100_000) {
+      await client.transaction((transaction) => transaction.query("SELECT 1", []));
+      await client.query("SELECT 1", []);
+      statements++;
+    }
+    expect(statements).toBeLessThan(100_000);
   });
 });
