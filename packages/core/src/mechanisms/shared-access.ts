@@ -60,13 +60,21 @@ export class SharedAccess {
     return await this.#reads.add(key);
   }
 
-  put(put: SharedPut): Promise<boolean> {
-    return this.#puts.add(put);
+  async put(put: SharedPut): Promise<boolean> {
+    const order = ++this.#order;
+    const landed = await this.#puts.add(put);
+    // An unconditional one replaces what was to be dropped.
+    if (put.token === undefined) this.#paid([put.key], order);
+    return landed;
   }
 
   async drop(keys: readonly string[]): Promise<void> {
     const order = ++this.#order;
     await Promise.all(keys.map((key) => this.#drops.add(key)));
+    this.#paid(keys, order);
+  }
+
+  #paid(keys: readonly string[], order: number): void {
     if (this.#owed.size === 0) return;
     for (const key of keys) if ((this.#owed.get(key)?.order ?? order) < order) this.#owed.delete(key);
   }
