@@ -77,7 +77,9 @@ export interface Life {
 /** A strategy is not Warp's own: what makes no sense as a life means that the value is not kept. */
 export const strategyTtlMs = (strategy: TtlStrategy, key: string): number => {
   const ttlMs = strategy.ttl(key);
-  return ttlMs > 0 ? ttlMs : 0;
+  // Of NaN too.
+  const isLife = ttlMs > 0;
+  return isLife ? ttlMs : 0;
 };
 
 const lifeOf = ({ strategy, ttlMs }: RegistrationPolicy, key: string): number =>
