@@ -1,0 +1,38 @@
+import { setImmediate, setTimeout } from "node:timers/promises";
+
+/** How work arrives. */
+export interface Pace {
+  /** So much is under way at once. */
+  readonly concurrency: number;
+  /** The work is spread over so much time: none of it begins before its turn. Default 0: as fast as it goes. */
+  readonly spreadMs?: number;
+}
+
+// As requests of a network come: an event loop that only answers from memory would never turn.
+const perTurn = 32;
+
+/** Does all of `work`, begun in its order. Rejects with the first failure, once everything under way has ended. */
+export const traffic = async <T>(
+  work: readonly T[],
+  { concurrency, spreadMs = 0 }: Pace,
+  perform: (item: T) => Promise<void>,
+): Promise<void> => {
+  const startedAt = performance.now();
+  let next = 0;
+  let failure: { readonly error: unknown } | undefined;
+  const worker = async (): Promise<void> => {
+    while (next < work.length && failure === undefined) {
+      const index = next++;
+      const waitMs = startedAt + (index / work.length) * spreadMs - performance.now();
+      if (waitMs > 0) await setTimeout(waitMs);
+      else if (index % perTurn === 0) await setImmediate();
+      try {
+        await perform(work[index] as T);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  if (failure !== undefined) throw failure.error;
+};
