@@ -21,6 +21,7 @@ import { tolerateCacheError } from "./paths/context.ts";
 import { suspectAll } from "./paths/suspicion.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
 import type { Logger } from "./ports/logger.ts";
+import type { Tracer } from "./ports/tracer.ts";
 import type { Registry } from "./registry.ts";
 import { systemClock } from "./values/clock.ts";
 
@@ -42,6 +43,7 @@ export interface Composition {
 
 interface Base {
   readonly settings: Settings;
+  readonly tracer: Tracer | undefined;
   readonly logger: Logger;
   readonly meters: Meters;
 }
@@ -66,7 +68,7 @@ const guardOf = (
       logger.warn({ port, state, node: settings.node }, `the circuit breaker of the ${port} is ${state}`),
   });
   const latency = (outcome: "ok" | "error" | "timeout") => meters.portLatency(port, outcome);
-  const guard: Guard = new Guard({ port, clock, deadlineMs, breaker, latency });
+  const guard: Guard = new Guard({ port, clock, deadlineMs, breaker, latency, tracer: base.tracer });
   return { guard, breaker };
 };
 
@@ -96,6 +98,12 @@ const storeOf = (base: Base, options: WarpOptions): { store: StoreAccess; breake
   return { store: new StoreAccess(store, guard, clock, () => random.id()), breaker };
 };
 
+/** Without a bus there is nobody whose word on the epoch to wait for. */
+const epochTimes = ({ bus }: WarpOptions): { patienceMs: number; jitterMs: number } => ({
+  patienceMs: bus === undefined ? 0 : 2 * heartbeatMs,
+  jitterMs: heartbeatMs,
+});
+
 interface LocalTier {
   readonly local: LocalCache | undefined;
   readonly entries: LocalCache | undefined;
@@ -122,20 +130,13 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
   const clock = new NodeClock(given.clock);
   const settings: Settings = Object.freeze({ ...given, clock });
   const { random } = settings;
-  const base: Base = { settings, logger: options.logger ?? jsonLogger({ clock }), meters: new Meters() };
+  const { logger = jsonLogger({ clock }), tracer } = options;
+  const base: Base = { settings, tracer, logger, meters: new Meters() };
   let epoch: SharedEpoch | undefined;
   const sharedParts = sharedOf(base, options, () => epoch);
-  const patienceMs = options.bus === undefined ? 0 : 2 * heartbeatMs;
   if (sharedParts !== undefined) {
     const onDistrust = (): void => suspectAll(context, "epoch");
-    epoch = new SharedEpoch({
-      shared: sharedParts.shared,
-      clock,
-      random,
-      patienceMs,
-      jitterMs: heartbeatMs,
-      onDistrust,
-    });
+    epoch = new SharedEpoch({ ...epochTimes(options), shared: sharedParts.shared, clock, random, onDistrust });
   }
   const storeParts = storeOf(base, options);
   const busParts =

@@ -147,15 +147,20 @@ export class Node {
     return answer;
   }
 
-  /** Runs a call and counts how long it takes, by outcome. What it throws at once rejects too. */
+  /** Runs a call in a span and counts how long it takes, by outcome. What it throws at once rejects too. */
   async timed(operation: string, run: () => unknown): Promise<unknown> {
-    const { clock, meters } = this.context;
+    const { clock, meters, tracer, settings } = this.context;
+    const span = tracer?.startSpan(`warp.${operation}`, { node: settings.node });
     const began = clock.monotonic();
     let outcome = "error";
     try {
       const result = await run();
       outcome = "ok";
+      span?.end();
       return result;
+    } catch (error) {
+      span?.end(error);
+      throw error;
     } finally {
       meters.latency(operation, outcome).observe((clock.monotonic() - began) / 1_000);
     }

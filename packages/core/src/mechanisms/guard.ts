@@ -1,5 +1,6 @@
 import { type PortName, WarpError, type WarpErrorDetails } from "../errors.ts";
 import type { CallOptions } from "../ports/call-options.ts";
+import type { Tracer } from "../ports/tracer.ts";
 import type { Clock } from "../values/clock.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Histogram } from "./histogram.ts";
@@ -13,6 +14,7 @@ export interface GuardOptions {
   readonly breaker: Breaker | undefined;
   /** Where the time of calls is counted, by outcome. */
   readonly latency: (outcome: "ok" | "error" | "timeout") => Histogram;
+  readonly tracer: Tracer | undefined;
 }
 
 export interface GuardedCall {
@@ -70,21 +72,25 @@ export class Guard {
   }
 
   async #run<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
-    const { clock, deadlineMs, breaker, latency } = this.#options;
+    const { port, clock, deadlineMs, breaker, latency, tracer } = this.#options;
     const timeoutMs = Math.max(0, Math.min(deadlineMs, call.timeoutMs ?? deadlineMs));
     const controller = new AbortController();
     const details = this.#details(call);
+    const { operation, key } = call;
+    const span = tracer?.startSpan(`warp.${port}`, key === undefined ? { operation } : { operation, key });
     const began = clock.monotonic();
     try {
       const work = run({ signal: controller.signal, timeoutMs });
       const result = await waitFor(clock, work, { timeoutMs, details });
       breaker?.succeeded();
       latency("ok").observe((clock.monotonic() - began) / 1_000);
+      span?.end();
       return result;
     } catch (error) {
       const timedOut = clock.monotonic() - began >= timeoutMs;
       controller.abort();
       latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
+      span?.end(error);
       if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
       // A caller in a hurry says nothing about the other side.
       else if (!timedOut || timeoutMs >= deadlineMs) breaker?.failed();

@@ -14,6 +14,7 @@ import type { LocalCache } from "../ports/local-cache.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { SlotToken } from "../ports/shared-cache.ts";
 import type { StoredRecord } from "../ports/store.ts";
+import type { Tracer } from "../ports/tracer.ts";
 import type { Clock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
 import { requireKey } from "../values/pattern.ts";
@@ -107,6 +108,7 @@ export interface Context {
   /** The monotonic time by which entries are judged. */
   readonly now: CoarseClock;
   readonly logger: Logger;
+  readonly tracer: Tracer | undefined;
   readonly meters: Meters;
   readonly errors: BackgroundErrors;
   readonly local: LocalCache | undefined;

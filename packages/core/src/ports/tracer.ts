@@ -7,9 +7,9 @@ export interface Span {
 /** Where spans go; a thin layer over OpenTelemetry's. */
 export interface Tracer {
   /**
-   * Called as the work begins.
-   * @param name `warp.` and the public call, or `warp.` and the port that is asked.
-   * @param attributes What is known of it: `operation`, and `key` where it is about one.
+   * Called as the work begins; cheap, does not throw.
+   * @param name `warp.` and the public call, as `warp.get`; or `warp.` and the port that is asked, as `warp.store`.
+   * @param attributes Of a call the `node`; of a port the `operation`, and the `key` where it is about one.
    */
   startSpan(name: string, attributes: Readonly<Record<string, string | number | boolean>>): Span;
 }
