@@ -1,5 +1,7 @@
 import type { Composition } from "./compose.ts";
+import { GuardedLocalCache } from "./mechanisms/guarded-local-cache.ts";
 import type { BusSide } from "./paths/bus-side.ts";
+import type { LocalCache } from "./ports/local-cache.ts";
 import { isDirty, trueGeneration } from "./values/entry.ts";
 
 /** How well a collaborator is. `degraded`: it is being tried again, or it lags. */
@@ -48,6 +50,11 @@ export const countSuspects = ({ context }: Composition): number => {
 
 const byBreaker = { closed: "up", "half-open": "degraded", open: "down" } as const;
 
+const localStatus = (local: LocalCache | undefined): PortStatus => {
+  if (local === undefined) return "absent";
+  return local instanceof GuardedLocalCache && local.failing ? "degraded" : "up";
+};
+
 /** How well the bus is. */
 const busStatus = (composition: Composition, bus: BusSide | undefined): PortStatus => {
   if (bus === undefined) return "absent";
@@ -65,7 +72,7 @@ export const statusOf = (
     node: context.settings.node,
     state: context.isOpen() ? "open" : "closed",
     ports: {
-      localCache: context.local === undefined ? "absent" : "up",
+      localCache: localStatus(context.local),
       sharedCache: context.shared === undefined ? "absent" : byBreaker[context.shared.guard.state],
       store: context.store === undefined ? "absent" : byBreaker[context.store.guard.state],
       bus: busStatus(composition, bus),

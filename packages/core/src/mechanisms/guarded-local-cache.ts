@@ -11,6 +11,8 @@ export class GuardedLocalCache implements LocalCache {
   readonly isolate: LocalCache["isolate"];
   readonly #cache: LocalCache;
   readonly #onFailure: OnLocalFailure;
+  /** Whether the last call failed. */
+  failing = false;
 
   constructor(cache: LocalCache, onFailure: OnLocalFailure) {
     this.#cache = cache;
@@ -44,8 +46,11 @@ export class GuardedLocalCache implements LocalCache {
 
   #guarded<T>(operation: string, key: string | undefined, run: () => T, fallback: T): T {
     try {
-      return run();
+      const result = run();
+      this.failing = false;
+      return result;
     } catch (cause) {
+      this.failing = true;
       this.#onFailure(
         new WarpError("UNAVAILABLE", "the local cache failed", { port: "local-cache", operation, key, cause }),
       );

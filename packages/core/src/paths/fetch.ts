@@ -7,7 +7,7 @@ import type { StoredRecord } from "../ports/store.ts";
 import { type Entry, expiryOf, type Revision } from "../values/entry.ts";
 import { decodeSharedEntry, type SharedEntry } from "../wire/shared-entry.ts";
 import { decodeStored } from "../wire/stored-value.ts";
-import { type Context, type Fetched, type SlotClaim, tolerateCacheError } from "./context.ts";
+import { type Context, type Fetched, inBackground, type SlotClaim, tolerateCacheError } from "./context.ts";
 import { decodeFor, fillLocal, fillShared, forget, isOut, type Life, newLife } from "./tiers.ts";
 
 /** A value that may be out of date, with the revision to ask about. */
@@ -100,8 +100,10 @@ const askShared = async (fetch: Fetch): Promise<SharedAnswer> => {
     if (slot.bytes === undefined || fetch.forced) return { ...silent, claim };
     return serveSlot(fetch, claim, slot, slot.bytes);
   } catch (error) {
+    // With a claim what the slot holds was not understood: what the store says takes its place, or nothing does.
+    if (claim !== undefined && context.settings.onCacheError === "reject")
+      inBackground(context, "drop", key, context.shared.drop([key]));
     tolerateCacheError(context, error, "get", "shared-cache");
-    // With a claim what the slot holds was not understood: what the store says takes its place.
     return { ...silent, claim };
   }
 };

@@ -10,7 +10,7 @@ import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, DirtyKeys } from "./context.ts";
 import { dropElsewhere, fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
-import { knownFrom, mergeFailure, mergeValues, putMutation } from "./write-values.ts";
+import { knownToReplace, mergeFailure, mergeValues, putMutation } from "./write-values.ts";
 
 /** What waits for the store under one key. */
 interface DirtyKey {
@@ -219,7 +219,7 @@ export class WriteBehind implements DirtyKeys {
         return { mutations: [putMutation(this.#context, registration, key, dirty.known.revision, result)], result };
       },
       learn: (conflicts) => {
-        dirty.known = knownFrom(registration, key, conflicts.get(key));
+        dirty.known = knownToReplace(registration, key, conflicts.get(key));
       },
     });
     try {

@@ -46,6 +46,19 @@ export const knownFrom = (registration: Registration, key: string, record: Store
   value: record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key),
 });
 
+/**
+ * As `knownFrom`, for a write that does not look at what it replaces: bytes that nobody can read any more count as some
+ * value, so that they can be written over and deleted.
+ */
+export const knownToReplace = (registration: Registration, key: string, record: StoredRecord | undefined): Known => {
+  try {
+    return knownFrom(registration, key, record);
+  } catch (error) {
+    if (!WarpError.has(error, "CORRUPT") || registration.policy.merge?.readsCurrent === true) throw error;
+    return { revision: record?.revision, value: null };
+  }
+};
+
 export const mergeFailure = (engine: string, key: string, cause: unknown): WarpError =>
   new WarpError("INVALID_VALUE", `the merge engine ${engine} refused the value`, { key, port: "merge", cause });
 

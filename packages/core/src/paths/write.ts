@@ -14,6 +14,7 @@ import {
   deleteMutation,
   guess,
   knownFrom,
+  knownToReplace,
   mergeValues,
   putMutation,
   type WriteRequest,
@@ -98,7 +99,7 @@ const setInStore = (
           return { mutations: [putMutation(context, registration, key, known.revision, result)], result };
         },
         learn: (conflicts) => {
-          known = knownFrom(registration, key, conflicts.get(key));
+          known = knownToReplace(registration, key, conflicts.get(key));
         },
       });
       const [record] = landed.records;
@@ -165,7 +166,7 @@ const deleteInStore = (
           result: known.value !== undefined,
         }),
         learn: (conflicts) => {
-          known = knownFrom(registration, key, conflicts.get(key));
+          known = knownToReplace(registration, key, conflicts.get(key));
         },
       });
       await dropElsewhere(context, [key], () =>
