@@ -35,7 +35,9 @@ export class Flight<F, L> {
   stale: StaleCopy | undefined;
   /** Those who share `loaded` itself. */
   joined: JoinedCallers[] | undefined;
-  readonly #controller: AbortController = new AbortController();
+  // Made when somebody listens: most loads have no loader, and aborting one costs more than all the rest of a miss.
+  #controller: AbortController | undefined;
+  #reason: unknown;
   #waiters = 0;
   #detached = false;
   #aborted = false;
@@ -56,6 +58,10 @@ export class Flight<F, L> {
 
   /** Aborted once every caller has left. */
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
@@ -82,8 +88,10 @@ export class Flight<F, L> {
 
   /** Ends it whoever waits. */
   abort(reason?: unknown): void {
+    if (this.#aborted) return;
     this.#aborted = true;
-    this.#controller.abort(reason);
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 }
 
