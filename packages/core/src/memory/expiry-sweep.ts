@@ -3,10 +3,10 @@ import { type Entry, isDirty, uselessFrom } from "../values/entry.ts";
 import { ExpiryCounts } from "./expiry-counts.ts";
 
 /** Entries looked at in one turn of the event loop, and how many between two readings of the clock. */
-const sliceEntries = 4_096;
-const checkEvery = 256;
+const sliceEntries = 2_048;
+const checkEvery = 128;
 /** A slice that took this long ends, in milliseconds. */
-const sliceMs = 2;
+const sliceMs = 1;
 /** A pass over so few entries costs less than the thought whether to make it. */
 const smallEntries = 16_384;
 /** Above that, a pass waits for one entry in so many to be due, but no longer than so many intervals. */
