@@ -174,6 +174,8 @@ export class Node {
     const registration = new Registration(policy, (pattern, hits) => meters.forPattern(pattern, hits));
     this.#raiseOverlapping(policy.pattern, clock.now());
     this.registry.add(registration);
+    if (this.bus?.deaf === true && registration.isDistributed && this.context.settings.whileDeaf === "bypass")
+      registration.suspend();
     return true;
   }
 
