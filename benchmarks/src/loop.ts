@@ -8,6 +8,7 @@ export interface Loop {
   readonly written: (call: (key: string, value: Value) => Promise<unknown>, keys: readonly string[]) => Promise<void>;
 }
 
+/** @public Loaded by name, see `loopFor`. */
 export const loop: Loop = {
   awaited: async (call, keys) => {
     let sum = 0;

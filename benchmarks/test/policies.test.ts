@@ -63,9 +63,14 @@ it("a trace is the same each time, and has the shape it is named for", () => {
   expect(new Set(scanned).size).toBe(100);
 });
 
-it("the words of Moby Dick come in the order of the book", () => {
+it("the words of Moby Dick are numbered in the order in which they first come", () => {
   const trace = mobyDickTrace();
   expect(trace.length).toBeGreaterThan(200_000);
-  // "Call me Ishmael. Some years ago—never mind how long precisely—having little or no money in my purse": all new.
-  expect([...trace.slice(0, 10)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  let known = 0;
+  for (const word of trace) {
+    if (word > known) throw new Error(`word ${word} comes before word ${known}`);
+    if (word === known) known++;
+  }
+  expect(known).toBeGreaterThan(15_000);
+  expect(known).toBeLessThan(20_000);
 });
