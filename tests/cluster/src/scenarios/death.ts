@@ -11,11 +11,20 @@ const register = (warp: Warp): void => {
   warp.register("k:*", { ttl: "1h" });
 };
 
+export interface DeathOptions {
+  /** Whether the store says how late a commit can land. Default true. */
+  readonly declares?: boolean;
+}
+
 /** A node that dies during its writes: they are committed, or land later, and nobody is told. */
-export const death = async (scheduler: Scheduler): Promise<void> => {
+export const death = async (scheduler: Scheduler, { declares = true }: DeathOptions = {}): Promise<void> => {
   const chance = scheduler.random("scenario");
   const landsWithinMs = chance.pick([0, 8_000]);
-  const cluster = new Cluster(scheduler, { register, shared: chance.next() < 0.7, landsWithinMs });
+  const cluster = new Cluster(scheduler, {
+    register,
+    shared: chance.next() < 0.7,
+    landsWithinMs: declares ? landsWithinMs : 0,
+  });
   const [a, b, c] = (await cluster.startAll("a", "b", "c")) as [ClusterNode, ClusterNode, ClusterNode];
   const calls = new Calls(cluster, ["OUTCOME_UNKNOWN"]);
   for (const key of keys) cluster.writeOutside(key, `old ${key}`);
