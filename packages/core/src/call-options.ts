@@ -1,6 +1,7 @@
 import { WarpError } from "./errors.ts";
-import { oneOf, requireKnownFields } from "./options.ts";
+import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
 import type { ReadRequest } from "./paths/read.ts";
+import type { WarmupOptions } from "./paths/warmup.ts";
 import type { WriteRequest } from "./paths/write-values.ts";
 import { type Duration, describeValue, durationMs } from "./values/duration.ts";
 import type { OperationId } from "./values/entry.ts";
@@ -31,13 +32,12 @@ export interface SetOptions extends CallLimits {
   readonly op?: OperationId;
 }
 
-const requireObject = (options: unknown): void => {
-  if (typeof options === "object" && options !== null) return;
-  throw new WarpError("INVALID_ARGUMENT", `options must be an object; got ${describeValue(options)}`);
-};
-
 const requireSignal = (signal: unknown): void => {
-  if (signal === undefined || (typeof signal === "object" && signal !== null && "aborted" in signal)) return;
+  if (
+    signal === undefined ||
+    (typeof signal === "object" && signal !== null && "aborted" in signal && "addEventListener" in signal)
+  )
+    return;
   throw new WarpError("INVALID_ARGUMENT", `signal must be an AbortSignal; got ${describeValue(signal)}`);
 };
 
@@ -47,6 +47,15 @@ export const limitsOf = (options: CallLimits): { signal: AbortSignal | undefined
   const timeoutMs =
     options.hardTimeout === undefined ? undefined : durationMs("hardTimeout", options.hardTimeout, { leastMs: 1 });
   return { signal: options.signal, timeoutMs };
+};
+
+const limitFields = ["signal", "hardTimeout"] as const;
+const loads: ReadonlySet<string> = new Set(["getOrSet", "getOrSetMany"]);
+
+/** As `limitsOf`, for a call that takes nothing else. */
+export const onlyLimits = (operation: string, options: unknown): ReturnType<typeof limitsOf> => {
+  requireKnownFields(operation, options, limitFields);
+  return limitsOf(options as CallLimits);
 };
 
 const plainReads = new Map<string, ReadRequest>();
@@ -71,10 +80,12 @@ const plainRead = (operation: string): ReadRequest => {
 /** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
 export const readRequest = (operation: string, options: LoadOptions | undefined): ReadRequest => {
   if (options === undefined) return plainRead(operation);
-  requireObject(options);
-  requireKnownFields(operation, options, ["signal", "hardTimeout", "refresh", "persist"]);
+  requireKnownFields(operation, options, [
+    ...limitFields,
+    ...(loads.has(operation) ? ["refresh", "persist"] : ["refresh"]),
+  ]);
   const persist = oneOf("persist", options.persist, ["store", "none"], "store");
-  return { operation, loader: undefined, persist, forced: options.refresh === true, ...limitsOf(options) };
+  return { operation, loader: undefined, persist, forced: flag("refresh", options.refresh), ...limitsOf(options) };
 };
 
 const plainWrites = new Map<string, WriteRequest>();
@@ -88,8 +99,8 @@ export const writeRequest = (operation: string, options: SetOptions | undefined)
     plainWrites.set(operation, request);
     return request;
   }
-  requireObject(options);
-  requireKnownFields(operation, options, ["signal", "hardTimeout", "op"]);
+  // One id names one operation on one key.
+  requireKnownFields(operation, options, operation === "setMany" ? limitFields : [...limitFields, "op"]);
   const { op } = options;
   if (op !== undefined && (typeof op !== "string" || !/^[\w-]{22}$/.test(op))) {
     throw new WarpError(
@@ -108,4 +119,48 @@ export const instantOf = (field: string, value: unknown): number => {
     "INVALID_ARGUMENT",
     `${field} must be a Date or milliseconds since the epoch; got ${describeValue(value)}`,
   );
+};
+
+const invalid = (field: string, accepted: string, value: unknown): WarpError =>
+  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the argument. */
+export const requireFunction = (field: string, value: unknown): void => {
+  if (typeof value !== "function") throw invalid(field, "a function", value);
+};
+
+const isIterable = (value: unknown): value is Iterable<unknown> =>
+  typeof value === "object" && value !== null && Symbol.iterator in value;
+
+/** @throws {WarpError} `INVALID_ARGUMENT`. */
+export const keysOf = (keys: unknown): readonly string[] => {
+  if (!isIterable(keys)) throw invalid("keys", "an array of keys", keys);
+  return [...keys] as string[];
+};
+
+/** The last value of each key. @throws {WarpError} `INVALID_ARGUMENT`. */
+export const entriesOf = (entries: unknown): ReadonlyMap<string, unknown> => {
+  const accepted = "an iterable of [key, value] pairs";
+  if (!isIterable(entries)) throw invalid("entries", accepted, entries);
+  const values = new Map<string, unknown>();
+  for (const entry of entries) {
+    if (!Array.isArray(entry)) throw invalid("entries", accepted, entry);
+    values.set(entry[0], entry[1]);
+  }
+  return values;
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const warmupRequest = (options: WarmupOptions): WarmupOptions => {
+  requireKnownFields("warmup", options, ["signal", "onProgress", "concurrency"]);
+  requireSignal(options.signal);
+  if (options.onProgress !== undefined) requireFunction("onProgress", options.onProgress);
+  if (options.concurrency !== undefined) wholeNumber("concurrency", options.concurrency, 1);
+  return options;
+};
+
+/** How long the end of a node, or of what it has under way, may take. @throws {WarpError} `INVALID_ARGUMENT`. */
+export const timeoutOf = (operation: string, options: { readonly timeout?: Duration }): number => {
+  requireKnownFields(operation, options, ["timeout"]);
+  return durationMs("timeout", options.timeout === undefined ? 10_000 : options.timeout);
 };

@@ -21,7 +21,6 @@ import {
 import { Registry } from "./registry.ts";
 import { type NodeStatus, statusOf } from "./status.ts";
 import type { Cancel } from "./values/clock.ts";
-import { type Duration, durationMs } from "./values/duration.ts";
 import type { Entry } from "./values/entry.ts";
 import { overlaps } from "./values/pattern.ts";
 import type { FrameBody } from "./wire/frame-body.ts";
@@ -33,7 +32,6 @@ export interface Hits {
 }
 
 const noEntries: Hits = { get: () => undefined };
-const defaultPatienceMs = 10_000;
 const mostRounds = 16;
 
 /** The life of a node: its parts, its heartbeat, what is registered, and its end. */
@@ -202,15 +200,14 @@ export class Node {
   }
 
   /** Resolves once the store and the transport have everything. @throws {WarpError} `DEADLINE_EXCEEDED`. */
-  async flush(timeout: Duration = defaultPatienceMs): Promise<void> {
+  async flush(timeoutMs: number): Promise<void> {
     requireOpen(this.context, "flush");
-    const timeoutMs = durationMs("timeout", timeout);
     await waitFor(this.context.clock, this.#settled(), { timeoutMs, details: { operation: "flush" } });
   }
 
   /** @throws {WarpError} `DEADLINE_EXCEEDED` if something could not be finished in time: it is closed all the same. */
-  async close(timeout: Duration = defaultPatienceMs): Promise<void> {
-    this.#closing ??= this.#close(durationMs("timeout", timeout));
+  async close(timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
     await this.#closing;
   }
 

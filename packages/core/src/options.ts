@@ -1,5 +1,6 @@
 import { WarpError } from "./errors.ts";
 import type { Settings } from "./paths/context.ts";
+import { portFields, requirePort } from "./port-options.ts";
 import type { Bus } from "./ports/bus.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
@@ -90,6 +91,13 @@ export const oneOf = <T extends string>(field: string, value: unknown, accepted:
   return value as T;
 };
 
+/** False if left out. @throws {WarpError} `INVALID_ARGUMENT` for anything but true and false. */
+export const flag = (field: string, value: unknown): boolean => {
+  if (value === undefined) return false;
+  if (typeof value !== "boolean") throw invalid(field, "true or false", value);
+  return value;
+};
+
 /** @throws {WarpError} `INVALID_ARGUMENT` unless `value` is a whole number of at least `least`. */
 export const wholeNumber = (field: string, value: unknown, least: number): number => {
   if (!Number.isSafeInteger(value) || (value as number) < least)
@@ -98,7 +106,9 @@ export const wholeNumber = (field: string, value: unknown, least: number): numbe
 };
 
 /** @throws {WarpError} `INVALID_ARGUMENT` for a field that nobody reads: a typing error would be lost in silence. */
-export const requireKnownFields = (what: string, options: object, known: readonly string[]): void => {
+export const requireKnownFields = (what: string, options: unknown, known: readonly string[]): void => {
+  if (typeof options !== "object" || options === null)
+    throw new WarpError("INVALID_ARGUMENT", `the options of ${what} must be an object; got ${describeValue(options)}`);
   for (const field of Object.keys(options)) {
     if (!known.includes(field))
       throw new WarpError("INVALID_ARGUMENT", `${what} has no option "${field}"; there are ${known.join(", ")}`);
@@ -121,43 +131,20 @@ const knownOptions = [
   ],
 ];
 
-const portVersion = 1;
-
-const packageOf: Readonly<Record<string, string>> = {
-  localCache: "the package of your localCache",
-  sharedCache: "the package of your sharedCache (for example @warp/cache-redis)",
-  store: "the package of your store (for example @warp/store-pg)",
-  bus: "the package of your bus (for example @warp/bus-nats)",
-  merge: "@warp/merge",
-};
-
-const requirePort = (field: string, port: unknown, methods: readonly string[]): void => {
-  if (port === undefined || port === false) return;
-  if (typeof port !== "object" || port === null) throw invalid(field, "an object with the port's methods", port);
-  const missing = methods.find((method) => typeof (port as Record<string, unknown>)[method] !== "function");
-  if (missing !== undefined) throw invalid(field, `an object with a method "${missing}"`, port);
-  const version = (port as { portVersion?: unknown }).portVersion;
-  if (version !== portVersion) {
-    throw new WarpError(
-      "UNSUPPORTED",
-      `${field} speaks version ${String(version)} of its port and this @warp/core version ${portVersion}: upgrade ${packageOf[field]} or @warp/core`,
-    );
-  }
-};
-
-const requirePorts = (options: WarpOptions): void => {
-  requirePort("localCache", options.localCache, ["get", "set", "delete", "entries", "clear"]);
-  requirePort("sharedCache", options.sharedCache, ["read", "put", "drop", "epoch", "onRollback"]);
-  requirePort("store", options.store, ["get", "getMany", "commit", "keys", "now"]);
-  requirePort("bus", options.bus, ["publish", "subscribe"]);
-  requirePort("merge", options.merge, ["merge"]);
+const describeSecret = (secret: unknown): string => {
+  if (typeof secret === "string") return `a string of ${secret.length} characters`;
+  return ArrayBuffer.isView(secret) ? `${secret.byteLength} bytes` : `a value of type ${typeof secret}`;
 };
 
 const secretBytes = (secret: unknown): Uint8Array | undefined => {
   if (secret === undefined) return undefined;
   const bytes = typeof secret === "string" ? Buffer.from(secret) : secret;
   if (!ArrayBuffer.isView(bytes) || bytes.byteLength < 16)
-    throw invalid("secret", "at least 16 bytes (a string or a Uint8Array)", typeof secret);
+    // What it is, but not what it says.
+    throw new WarpError(
+      "INVALID_ARGUMENT",
+      `secret must be a string or a Uint8Array of at least 16 bytes; got ${describeSecret(secret)}`,
+    );
   return bytes as Uint8Array;
 };
 
@@ -173,26 +160,29 @@ const nameOf = (field: string, value: unknown): string => {
  */
 export const settingsOf = (options: WarpOptions): Settings => {
   requireKnownFields("Warp", options, knownOptions);
-  requirePorts(options);
+  for (const field of portFields)
+    if (field !== "localCache" || options.localCache !== false) requirePort(field, options[field]);
   const { deadlines = {}, publishTimeout, random = systemRandom } = options;
+  const { memberTimeout = defaults.memberTimeout, maxDirty = defaults.maxDirty, cluster = defaults.cluster } = options;
   requireKnownFields("deadlines", deadlines, ["cache", "store", "bus", "loader", "quorum"]);
   if (publishTimeout !== undefined && deadlines.bus !== undefined) {
     throw new WarpError("INVALID_ARGUMENT", "publishTimeout and deadlines.bus are the same setting; give one of them");
   }
-  const deadline = (name: keyof Deadlines, value: unknown): number =>
-    durationMs(`deadlines.${name}`, value ?? defaults[name], { leastMs: 1 });
+  const deadline = (name: keyof Deadlines, value: unknown = defaults[name], field = `deadlines.${name}`): number =>
+    durationMs(field, value, { leastMs: 1 });
   return Object.freeze({
     onCacheError: oneOf("onCacheError", options.onCacheError, ["miss", "reject"], "miss"),
     whileDeaf: oneOf("whileDeaf", options.whileDeaf, ["revalidate", "serve", "bypass"], "revalidate"),
     cacheDeadlineMs: deadline("cache", deadlines.cache),
     storeDeadlineMs: deadline("store", deadlines.store),
-    busDeadlineMs: deadline("bus", publishTimeout ?? deadlines.bus),
+    busDeadlineMs:
+      publishTimeout === undefined ? deadline("bus", deadlines.bus) : deadline("bus", publishTimeout, "publishTimeout"),
     loaderDeadlineMs: deadline("loader", deadlines.loader),
     quorumDeadlineMs: deadline("quorum", deadlines.quorum),
-    memberTimeoutMs: durationMs("memberTimeout", options.memberTimeout ?? defaults.memberTimeout, { leastMs: 10_000 }),
-    maxDirty: wholeNumber("maxDirty", options.maxDirty ?? defaults.maxDirty, 1),
-    cluster: nameOf("cluster", options.cluster ?? defaults.cluster),
-    node: nameOf("node", options.node ?? random.id()),
+    memberTimeoutMs: durationMs("memberTimeout", memberTimeout, { leastMs: 10_000 }),
+    maxDirty: wholeNumber("maxDirty", maxDirty, 1),
+    cluster: nameOf("cluster", cluster),
+    node: nameOf("node", options.node === undefined ? random.id() : options.node),
     secret: secretBytes(options.secret),
     clock: options.clock ?? systemClock,
     random,

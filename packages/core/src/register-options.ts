@@ -1,8 +1,9 @@
 import { WarpError } from "./errors.ts";
 import type { Mode, RegistrationPolicy } from "./mechanisms/registration.ts";
-import { oneOf, requireKnownFields, wholeNumber } from "./options.ts";
+import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import { keepsHistory } from "./paths/history.ts";
+import { requirePort } from "./port-options.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
 import type { HistoryRetention } from "./ports/store.ts";
@@ -58,6 +59,12 @@ const share = (field: string, value: unknown = 0): number => {
   throw new WarpError("INVALID_ARGUMENT", `${field} must be a number from 0 to 0.9; got ${describeValue(value)}`);
 };
 
+/** With sliding lives no share of one is its end. */
+const eagerShareOf = ({ eagerRefresh, sliding }: PolicyOptions): number => {
+  const checked = share("eagerRefresh", eagerRefresh);
+  return sliding === true ? 0 : checked;
+};
+
 const optionalMs = (field: string, value: unknown): number | undefined =>
   value === undefined ? undefined : durationMs(field, value, { leastMs: 1 });
 
@@ -72,13 +79,18 @@ const retentionOf = (history: PolicyOptions["history"]): HistoryRetention | unde
 
 const graceOf = (failSafe: PolicyOptions["failSafe"]): { graceMs: number; graceForSuspects: boolean } => {
   if (failSafe === undefined) return { graceMs: 0, graceForSuspects: false };
-  if (typeof failSafe !== "object")
+  if (typeof failSafe !== "object" || failSafe === null)
     return { graceMs: durationMs("failSafe", failSafe, { infinite: true }), graceForSuspects: false };
   requireKnownFields("failSafe", failSafe, ["for", "suspects"]);
   return {
     graceMs: durationMs("failSafe.for", failSafe.for, { infinite: true }),
-    graceForSuspects: failSafe.suspects === true,
+    graceForSuspects: flag("failSafe.suspects", failSafe.suspects),
   };
+};
+
+const requireEngines = ({ merge, codec }: PolicyOptions): void => {
+  requirePort("merge", merge);
+  requirePort("codec", codec);
 };
 
 const commonPolicy = (
@@ -99,26 +111,22 @@ const commonPolicy = (
   ...graceOf(options.failSafe),
   softTimeoutMs: optionalMs("softTimeout", options.softTimeout),
   hardTimeoutMs: optionalMs("hardTimeout", options.hardTimeout),
-  eagerShare: options.sliding === true ? 0 : share("eagerRefresh", options.eagerRefresh),
+  eagerShare: eagerShareOf(options),
   jitter: share("jitter", options.jitter),
-  sliding: options.sliding === true,
-  negativeTtlMs: durationMs("negativeTtl", options.negativeTtl ?? 0, { infinite: true }),
+  sliding: flag("sliding", options.sliding),
+  negativeTtlMs: durationMs("negativeTtl", options.negativeTtl === undefined ? 0 : options.negativeTtl, {
+    infinite: true,
+  }),
   storeTtlMs: optionalMs("storeTtl", options.storeTtl),
 });
-
-const requireOptions = (options: unknown): void => {
-  if (typeof options !== "object" || options === null) {
-    throw new WarpError("INVALID_ARGUMENT", `options must be an object; got ${describeValue(options)}`);
-  }
-};
 
 type Fallback = { readonly codec: Codec; readonly merge: MergeEngine | undefined };
 
 /** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
 export const fixedPolicy = (pattern: string, options: RegisterOptions, fallback: Fallback): RegistrationPolicy => {
   requirePattern(pattern);
-  requireOptions(options);
   requireKnownFields("register", options, [...policyFields, "ttl"]);
+  requireEngines(options);
   const ttlMs = durationMs("ttl", options.ttl, { leastMs: 1, infinite: true });
   return Object.freeze({ ...commonPolicy(pattern, options, fallback), ttlMs, strategy: undefined });
 };
@@ -126,8 +134,8 @@ export const fixedPolicy = (pattern: string, options: RegisterOptions, fallback:
 /** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
 export const dynamicPolicy = (pattern: string, options: DynamicTtlOptions, fallback: Fallback): RegistrationPolicy => {
   requirePattern(pattern);
-  requireOptions(options);
   requireKnownFields("registerDynamicTtl", options, [...policyFields, "strategy"]);
+  requireEngines(options);
   const { strategy } = options;
   if (typeof strategy?.record !== "function" || typeof strategy.ttl !== "function") {
     throw new WarpError(

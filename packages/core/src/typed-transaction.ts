@@ -1,7 +1,7 @@
-import { type CallLimits, limitsOf } from "./call-options.ts";
+import { type CallLimits, limitsOf, onlyLimits, requireFunction } from "./call-options.ts";
 import { WarpError } from "./errors.ts";
 import { backoffMs } from "./mechanisms/retry.ts";
-import { wholeNumber } from "./options.ts";
+import { requireKnownFields, wholeNumber } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import type { Transaction } from "./paths/transaction.ts";
 import { delay } from "./values/clock.ts";
@@ -55,7 +55,7 @@ export class TypedTransaction<Keys extends object = Record<string, unknown>> {
    *   batches; `OUTCOME_UNKNOWN`; `CLOSED` if it was committed or rolled back before.
    */
   async commit(options: CallLimits = {}): Promise<void> {
-    await this.#transaction.commit(limitsOf(options));
+    await this.#transaction.commit(onlyLimits("commit", options));
   }
 
   /** Forgets everything. */
@@ -76,8 +76,11 @@ export const runTransaction = async <T, Tx extends { commit(options?: CallLimits
   context: Context,
   begin: () => Tx,
   work: (transaction: Tx) => T | Promise<T>,
-  { retries = 5, ...limits }: TransactionOptions,
+  options: TransactionOptions,
 ): Promise<T> => {
+  requireFunction("work", work);
+  requireKnownFields("transaction", options, ["retries", "signal", "hardTimeout"]);
+  const { retries = 5, ...limits } = options;
   wholeNumber("retries", retries, 0);
   limitsOf(limits);
   for (let attempt = 0; ; attempt++) {

@@ -1,10 +1,15 @@
 import {
   type CallLimits,
+  entriesOf,
   instantOf,
+  keysOf,
   type LoadOptions,
   type ReadOptions,
   readRequest,
+  requireFunction,
   type SetOptions,
+  timeoutOf,
+  warmupRequest,
   writeRequest,
 } from "./call-options.ts";
 import type { WarpError } from "./errors.ts";
@@ -129,7 +134,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
 
   /** Reads many keys in one round trip to each tier. @returns What there is. @throws {WarpError} with `errors`. */
   getMany<K extends KeyOf<Keys>>(keys: readonly K[], options?: ReadOptions): Promise<Map<K, Keys[K]>> {
-    return this.#timed("getMany", () => getManyKeys(this.#context, keys, readRequest("getMany", options)));
+    return this.#timed("getMany", () => getManyKeys(this.#context, keysOf(keys), readRequest("getMany", options)));
   }
 
   /** As `getMany`, with one run of `load` for all keys that nobody has. */
@@ -138,8 +143,10 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     load: ManyLoader<Keys[K]>,
     options?: LoadOptions,
   ): Promise<Map<K, Keys[K]>> {
-    const run = () => getOrSetManyKeys(this.#context, keys, load, readRequest("getOrSetMany", options));
-    return this.#timed("getOrSetMany", run);
+    return this.#timed("getOrSetMany", () => {
+      requireFunction("load", load);
+      return getOrSetManyKeys(this.#context, keysOf(keys), load, readRequest("getOrSetMany", options));
+    });
   }
 
   /**
@@ -161,7 +168,9 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     options?: CallLimits,
   ): Promise<Map<K, Keys[K]>> {
     const operation = "setMany";
-    return this.#timed(operation, () => setManyKeys(this.#context, new Map(entries), writeRequest(operation, options)));
+    return this.#timed(operation, () =>
+      setManyKeys(this.#context, entriesOf(entries), writeRequest(operation, options)),
+    );
   }
 
   /** Removes `key` from the store, then from every tier of every node. @returns Whether there was a value. */
@@ -188,7 +197,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   /** Loads what is registered into the caches, until the local one is full. */
   async warmup(options: WarmupOptions = {}): Promise<WarmupProgress> {
     requireOpen(this.#context, "warmup");
-    return await warmupAll(this.#context, options);
+    return await warmupAll(this.#context, warmupRequest(options));
   }
 
   /** Begins a transaction. */
@@ -265,16 +274,16 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /** Resolves once the store and the bus have everything. @throws {WarpError} `DEADLINE_EXCEEDED`. Default 10 s. */
-  flush(options: { readonly timeout?: Duration } = {}): Promise<void> {
-    return this.#node.flush(options.timeout);
+  async flush(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    await this.#node.flush(timeoutOf("flush", options));
   }
 
   /**
    * Refuses new calls with `CLOSED`, finishes those under way, and closes what Warp itself opened: not the clients.
    * @throws {WarpError} `DEADLINE_EXCEEDED` if something could not be finished in time (default 10 s); it is closed anyway.
    */
-  close(options: { readonly timeout?: Duration } = {}): Promise<void> {
-    return this.#node.close(options.timeout);
+  async close(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    await this.#node.close(timeoutOf("close", options));
   }
 
   /** For `await using`: `close()` with its default timeout. */
@@ -297,6 +306,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   #read(operation: string, key: string, options: LoadOptions | undefined, loader?: Loader<unknown>): Promise<never> {
     return this.#timed(operation, () => {
       const request = readRequest(operation, options);
+      if (operation === "getOrSet") requireFunction("loader", loader);
       return readKey(this.#context, key, loader === undefined ? request : { ...request, loader });
     });
   }

@@ -56,7 +56,7 @@ export class VersionLog {
     while (most !== undefined && (known > most + 1 || versions[0]?.gap === true))
       known -= versions.shift()?.gap ? 0 : 1;
     // A version is kept for its age after it was superseded, which is when the next one came.
-    while (maxAgeMs !== undefined && versions.length > 1 && (versions[1] as Version).at + maxAgeMs < version.at)
+    while (maxAgeMs !== undefined && versions.length > 1 && (versions[1] as Version).at + maxAgeMs <= version.at)
       versions.shift();
     this.#versions.delete(key);
     this.#versions.set(key, versions);
@@ -67,9 +67,18 @@ export class VersionLog {
    * The value as of `at`, `undefined` if the key did not exist then.
    * @throws {WarpError} `HISTORY_UNAVAILABLE`.
    */
-  valueAt(key: string, at: number): unknown {
-    const version = this.#versions.get(key)?.findLast((candidate) => candidate.at <= at);
-    if (version !== undefined && !version.gap && version.owner.raisedAfter(version.generation) > at)
+  valueAt(key: string, at: number, nowMs: number): unknown {
+    const versions = this.#versions.get(key) ?? [];
+    const index = versions.findLastIndex((candidate) => candidate.at <= at);
+    const version = versions[index];
+    const maxAgeMs = version?.owner.policy.history?.maxAgeMs ?? Number.POSITIVE_INFINITY;
+    const supersededAt = versions[index + 1]?.at ?? Number.POSITIVE_INFINITY;
+    if (
+      version !== undefined &&
+      !version.gap &&
+      supersededAt + maxAgeMs > nowMs &&
+      version.owner.raisedAfter(version.generation) > at
+    )
       return version.value;
     throw new WarpError("HISTORY_UNAVAILABLE", "this node does not know what the key held then", {
       key,

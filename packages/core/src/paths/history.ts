@@ -32,7 +32,7 @@ export const valueAt = async (
   at: number,
 ): Promise<unknown> => {
   const { store, versions } = context;
-  if (store === undefined) return versions?.valueAt(key, at);
+  if (store === undefined) return versions?.valueAt(key, at, context.clock.now());
   await flushFirst(context, [key], "getAt");
   const record = await recordAt(store, key, at);
   return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);

@@ -122,6 +122,7 @@ export const getOrSetManyKeys = (
 ): Promise<Map<string, unknown>> => {
   requireOpen(context, request.operation);
   requireLoader("loadMissing", load);
+  requireOpen(context, request.operation);
   const distinct = [...new Set(keys)];
   const many = new ManyLoad(distinct, load);
   return collect(distinct, request.operation, async (key) => {
@@ -145,8 +146,10 @@ export const setManyKeys = (
   context: Context,
   entries: ReadonlyMap<string, unknown>,
   request: WriteRequest,
-): Promise<Map<string, unknown>> =>
-  collect([...entries.keys()], request.operation, async (key) => {
+): Promise<Map<string, unknown>> => {
+  requireOpen(context, request.operation);
+  return collect([...entries.keys()], request.operation, async (key) => {
     const registration = registrationFor(context, key, request.operation);
     return await setKey(context, registration, key, entries.get(key), { ...request, together: true });
   });
+};

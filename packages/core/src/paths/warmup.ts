@@ -1,8 +1,6 @@
-import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { abortedError } from "../mechanisms/wait.ts";
-import { describeValue } from "../values/duration.ts";
 import { isExact, literalPrefix, reservedPrefix } from "../values/pattern.ts";
 import { type Context, requireOpen } from "./context.ts";
 import { readKey } from "./read.ts";
@@ -63,12 +61,7 @@ export const warmupAll = async (
   context: Context,
   { signal, onProgress, concurrency = 256 }: WarmupOptions,
 ): Promise<WarmupProgress> => {
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-    throw new WarpError(
-      "INVALID_ARGUMENT",
-      `concurrency must be a whole number of at least 1; got ${describeValue(concurrency)}`,
-    );
-  }
+  if (signal?.aborted === true) throw abortedError(signal, { operation: "warmup" });
   const progress = { loaded: 0, missing: 0, failed: 0 };
   const evictionsBefore = context.local?.stats.evictions ?? 0;
   const isFull = (): boolean => (context.local?.stats.evictions ?? 0) > evictionsBefore;
