@@ -81,9 +81,15 @@ export class Flight<F, L> {
     this.#waiters++;
   }
 
-  /** A caller goes, answered or not: what still runs for nobody is to end. */
+  /** A caller goes without an answer: what still runs for nobody is to end. */
   leave(): void {
     if (--this.#waiters === 0 && !this.#detached) this.abort();
+  }
+
+  /** A caller goes with its answer. @param isLast Of the last stage: nothing runs any more. */
+  answered(isLast: boolean): void {
+    if (!isLast && this.loaded !== undefined) this.leave();
+    else this.#waiters--;
   }
 
   /** Ends it whoever waits. */

@@ -39,26 +39,32 @@ export const requireLoader = (name: string, loader: unknown): void => {
     throw new WarpError("INVALID_ARGUMENT", `${name} must be a function; got ${describeValue(loader)}`);
 };
 
+/** The signal is made when the loader asks for it: making one costs as much as the rest of a miss. */
+const inputOf = (flight: Flight<Fetched, unknown>, current: unknown): LoaderInput<unknown> => ({
+  key: flight.key,
+  get signal() {
+    return flight.signal;
+  },
+  current,
+});
+
 /** Runs the loader with a deadline. Its own error passes as it is. */
 const runLoader = async (
   context: Context,
-  key: string,
+  flight: Flight<Fetched, unknown>,
   request: LoadRequest,
-  flightSignal: AbortSignal,
   current: unknown,
 ): Promise<unknown> => {
+  const { key } = flight;
   const timeoutMs = context.settings.loaderDeadlineMs;
   const details = { key, operation: request.operation, port: "loader" as const };
   // Everybody left while the tiers were asked.
-  if (flightSignal.aborted) throw abortedError(flightSignal, details);
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(flightSignal.reason);
-  flightSignal.addEventListener("abort", abort);
+  if (flight.aborted) throw abortedError(flight.signal, details);
   const began = context.clock.monotonic();
   const observe = (outcome: string): void =>
     context.meters.portLatency("loader", outcome).observe((context.clock.monotonic() - began) / 1_000);
   // Inside an async function a loader that throws rejects like one whose promise does.
-  const work = (async () => request.loader({ key, signal: controller.signal, current }))();
+  const work = (async () => request.loader(inputOf(flight, current)))();
   try {
     const value = await waitFor(context.clock, work, { timeoutMs, details });
     observe("ok");
@@ -66,10 +72,8 @@ const runLoader = async (
   } catch (error) {
     const isLate = context.clock.monotonic() - began >= timeoutMs;
     observe(isLate ? "timeout" : "error");
-    if (isLate) controller.abort(deadlineError(timeoutMs, details));
+    if (isLate) flight.abort(deadlineError(timeoutMs, details));
     throw error;
-  } finally {
-    flightSignal.removeEventListener("abort", abort);
   }
 };
 
@@ -140,7 +144,7 @@ export const loadKey = async (
   const { meters } = registration;
   let value: unknown;
   try {
-    value = await runLoader(context, flight.key, request, flight.signal, fetched.value ?? request.current);
+    value = await runLoader(context, flight, request, fetched.value ?? request.current);
     meters.loads++;
   } catch (error) {
     meters.loadFailures++;

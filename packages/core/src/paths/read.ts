@@ -172,7 +172,7 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
   flight.enter();
   try {
     const value = await patientAnswer(wait);
-    flight.leave();
+    flight.answered(request.loader !== undefined);
     return value;
   } catch (error) {
     if (WarpError.has(error, "ABORTED") && request.signal?.aborted === true) {
@@ -200,7 +200,9 @@ export const readKey = async (context: Context, key: string, request: ReadReques
   if (request.loader !== undefined || request.operation === "getOrSet") requireLoader("loader", request.loader);
   registration.policy.strategy?.record(key);
   if (request.signal?.aborted === true) throw abortedError(request.signal, { key, operation: request.operation });
-  if (context.dirty?.isPartial(key) === true) await flushFirst(context, [key], request.operation, request);
+  // The store is asked, and must not answer with less than this node has written.
+  if (request.forced || context.dirty?.isPartial(key) === true)
+    await flushFirst(context, [key], request.operation, request);
   const entry = context.local?.get(key);
   if (entry !== undefined && !request.forced) {
     const served = serveEntry(context, key, registration, entry, request);

@@ -20,15 +20,12 @@ export const currentLocalValue = (context: Context, registration: Registration, 
 export const putLocally = (context: Context, registration: Registration, key: string, value: unknown): void => {
   context.fills.void(key);
   const token = context.fills.take(key, registration);
-  fillLocal(context, {
-    key,
-    registration,
-    token,
-    value,
-    revision: undefined,
-    life: newLife(context, key, registration, false),
-  });
-  context.fills.release(token);
+  const life = newLife(context, key, registration, false);
+  try {
+    fillLocal(context, { key, registration, token, value, revision: undefined, life });
+  } finally {
+    context.fills.release(token);
+  }
   context.versions?.add(key, value, registration, registration.generation, context.clock.now());
 };
 
