@@ -73,8 +73,8 @@ export class Calls {
 
   /** A write: once it is done its node must not answer with less. @param outcome What to raise the floor by. */
   async write(node: ClusterNode, key: string, what: string, run: () => Promise<unknown>): Promise<unknown> {
-    const { log } = this.#cluster;
-    const before = log.last(key);
+    const { truth } = this.#cluster;
+    const before = truth.last(key);
     this.note(`${node.name} ${what}`);
     const result = await this.watch(node, what, run());
     this.note(`${node.name} ${what} -> ${WarpError.is(result) ? result.code : String(result)}`);
@@ -95,11 +95,11 @@ export class Calls {
   }
 
   judge({ node, key, how, floor, beganAt }: Read, value: unknown): void {
-    const { log } = this.#cluster;
-    const place = log.placeOf(key, value);
+    const { truth } = this.#cluster;
+    const place = truth.placeOf(key, value);
     if (place >= floor || this.#lenient) return;
     this.failures.push(
-      `${how} ${key} on ${node.name}, begun at ${beganAt.toFixed(3)} ms, answered ${String(value)} (place ${place}); it knew of place ${floor}: ${JSON.stringify(log.history(key))}`,
+      `${how} ${key} on ${node.name}, begun at ${beganAt.toFixed(3)} ms, answered ${String(value)} (place ${place}); it knew of place ${floor}: ${JSON.stringify(truth.history(key))}`,
     );
   }
 

@@ -1,6 +1,19 @@
 import type { Cluster, ClusterNode } from "./cluster.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
+export type TroubleKind =
+  | "partition"
+  | "loss"
+  | "disorder"
+  | "cut"
+  | "publishing"
+  | "store"
+  | "shared"
+  | "rollback"
+  | "freeze"
+  | "clock"
+  | "crash";
+
 export interface ChaosOptions {
   readonly cluster: Cluster;
   readonly chance: SeededRandom;
@@ -18,7 +31,7 @@ type Trouble = (options: ChaosOptions, node: ClusterNode, lastMs: number) => Pro
 const rarely = (chance: SeededRandom): number => chance.pick([0.1, 0.3, 0.7]);
 
 /** What goes wrong for a while, and then is over. */
-const troubles = {
+const troubles: Readonly<Record<TroubleKind, Trouble>> = {
   /** A cut in one direction between two nodes. */
   partition: async ({ cluster, chance }, node, lastMs) => {
     const other = chance.pick(cluster.live);
@@ -102,9 +115,7 @@ const troubles = {
     cluster.network.reconnect(node.name);
     onRestart?.(cluster.start(node.name));
   },
-} as const satisfies Record<string, Trouble>;
-
-export type TroubleKind = keyof typeof troubles;
+};
 
 /** `count` troubles, one after another or at once, on nodes of a seed's choice. Resolves when the last one is over. */
 export const makeTrouble = async (options: ChaosOptions, count: number): Promise<void> => {
@@ -116,7 +127,7 @@ export const makeTrouble = async (options: ChaosOptions, count: number): Promise
     const node = chance.pick(cluster.live);
     const lastMs = chance.next() * longestMs;
     note(`${kind} of ${node.name} for ${lastMs.toFixed(0)} ms`);
-    const trouble = (troubles[kind] as Trouble)(options, node, lastMs);
+    const trouble = troubles[kind](options, node, lastMs);
     if (chance.next() < 0.5) await trouble;
     else open.push(trouble);
   }

@@ -2,6 +2,15 @@ import type { Calls } from "./calls.ts";
 import type { Cluster, ClusterNode } from "./cluster.ts";
 import { contextOf } from "./internals.ts";
 
+export interface EndOptions {
+  /** How long news may take to be noticed. Default 2 500 ms: two heartbeats and a bit. */
+  readonly quietMs?: number;
+  /** How a key is read then. Default: by `find`. */
+  readonly read?: (node: ClusterNode, key: string) => Promise<unknown>;
+  /** What else is wrong then. */
+  readonly wrong?: () => readonly string[];
+}
+
 const fail = (lines: readonly string[], calls: Calls): void => {
   if (lines.length > 0) throw new Error(`${lines.join("\n")}\nwhat happened:\n  ${calls.story}`);
 };
@@ -24,49 +33,47 @@ const leftovers = ({ name, warp }: ClusterNode): string[] => {
 };
 
 /** Every call has ended as it may, and every node has let go of what it held for them. */
-export const requireAllEnded = (cluster: Cluster, calls: Calls): void => {
+const requireAllEnded = (cluster: Cluster, calls: Calls): void => {
   const open = calls.open.map((what) => `never ended: ${what}`);
   fail([...calls.failures, ...open, ...cluster.live.flatMap(leftovers)], calls);
 };
 
 /** Every node answers with what the store holds, those first that keep nothing themselves: they show the shared tier. */
-export const requireAgreement = async (cluster: Cluster, calls: Calls, keys: readonly string[]): Promise<void> => {
-  const { log, scheduler } = cluster;
+const requireAgreement = async (
+  cluster: Cluster,
+  calls: Calls,
+  keys: readonly string[],
+  read: NonNullable<EndOptions["read"]>,
+): Promise<void> => {
+  const { truth, scheduler } = cluster;
   const nodes = [...cluster.live].sort(
     (a, b) => Number(contextOf(a.warp).local !== undefined) - Number(contextOf(b.warp).local !== undefined),
   );
   const wrong: string[] = [];
   for (const node of nodes) {
     for (const key of keys) {
-      const expected = log.valueNow(key);
-      const value = await scheduler.complete(node.warp.find(key));
+      const expected = truth.valueNow(key);
+      const value = await scheduler.complete(read(node, key));
       if (value !== expected)
         wrong.push(
-          `${node.name} says ${String(value)} for ${key}, the store ${String(expected)}: ${JSON.stringify(log.history(key))}`,
+          `${node.name} says ${String(value)} for ${key}, it is ${String(expected)}: ${JSON.stringify(truth.history(key))}`,
         );
     }
   }
   fail(wrong, calls);
 };
 
-export interface EndOptions {
-  /** How long news may take to be noticed. Default 2 500 ms: two heartbeats and a bit. */
-  readonly quietMs?: number;
-  /** What else is wrong then. */
-  readonly wrong?: () => readonly string[];
-}
-
 /** Heals what is broken, waits until all is told, and checks what must hold then. */
 export const requireConsistentEnd = async (
   cluster: Cluster,
   calls: Calls,
   keys: readonly string[],
-  { quietMs = 2_500, wrong = () => [] }: EndOptions = {},
+  { quietMs = 2_500, wrong = () => [], read = ({ warp }, key) => warp.find(key) }: EndOptions = {},
 ): Promise<void> => {
   cluster.heal();
   await cluster.scheduler.run({ until: () => calls.open.length === 0, maxVirtualMs: 120_000 });
   await cluster.scheduler.advance(quietMs);
   requireAllEnded(cluster, calls);
   fail(wrong(), calls);
-  await requireAgreement(cluster, calls, keys);
+  await requireAgreement(cluster, calls, keys, read);
 };

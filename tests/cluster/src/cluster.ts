@@ -12,11 +12,15 @@ import {
 } from "@warp/core";
 import type { PauseOptions, Scheduler } from "./scheduler.ts";
 import type { ClockOptions, SimulatedClock } from "./simulated-clock.ts";
-import { StoreLog } from "./store-log.ts";
+import { type Origin, StoreLog, type Truth } from "./store-log.ts";
 
 export type Faults = { -readonly [Field in keyof PauseOptions]: PauseOptions[Field] };
 
 export interface ClusterOptions {
+  /** Where there is no store, values come from here. Default: the store. */
+  readonly origin?: Origin;
+  /** Whether there is a store. Default true. */
+  readonly stored?: boolean;
   /** Says how keys are kept, on every node alike. */
   readonly register: (warp: Warp) => void;
   /** Whether there is a shared tier. Default false. */
@@ -51,6 +55,8 @@ export interface ClusterNode {
 export class Cluster {
   readonly scheduler: Scheduler;
   readonly log: StoreLog = new StoreLog();
+  /** What answers are judged by. */
+  readonly truth: Truth;
   readonly sharedData: MemorySharedCacheData = new MemorySharedCacheData();
   readonly network: MemoryNetwork;
   readonly server: SimulatedClock;
@@ -64,6 +70,7 @@ export class Cluster {
   constructor(scheduler: Scheduler, options: ClusterOptions) {
     this.scheduler = scheduler;
     this.#options = options;
+    this.truth = options.origin ?? this.log;
     this.server = scheduler.clock({ label: "server" });
     const chance = scheduler.random("network latency");
     const { latencyMs = 5 } = options;
@@ -79,7 +86,14 @@ export class Cluster {
   /** Begins a node. A name may come back after its process has ended. */
   start(name: string, { localEntries = 1_000, warp: further = {}, ...clockOptions }: NodeOptions = {}): ClusterNode {
     const { scheduler, server, network, log } = this;
-    const { shared: isShared = false, sharedSlots = 1_000, landsWithinMs = 0, latencyMs = 5, register } = this.#options;
+    const {
+      stored = true,
+      shared: isShared = false,
+      sharedSlots = 1_000,
+      landsWithinMs = 0,
+      latencyMs = 5,
+      register,
+    } = this.#options;
     const label = `${name}${this.#starts++ === 0 ? "" : `#${this.#starts}`}`;
     const clock = scheduler.clock({ ...clockOptions, label });
     const faults = {
@@ -102,12 +116,16 @@ export class Cluster {
       random: scheduler.random(label),
       logger: silentLogger,
       localCache: localEntries === 0 ? false : new MemoryCache({ clock, maxEntries: localEntries }),
-      store: new MemoryStore({
-        clock: server,
-        data: log,
-        landsWithinMs,
-        pause: scheduler.pause(`${label}/store`, faults.store),
-      }),
+      ...(stored
+        ? {
+            store: new MemoryStore({
+              clock: server,
+              data: log,
+              landsWithinMs,
+              pause: scheduler.pause(`${label}/store`, faults.store),
+            }),
+          }
+        : {}),
       bus: new MemoryBus(network, { clock, pause: scheduler.pause(`${label}/bus`, faults.bus) }),
       ...(sharedCache === undefined ? {} : { sharedCache }),
       ...further,

@@ -7,28 +7,34 @@ const decoder = new TextDecoder();
 export const decodedValue = (bytes: Uint8Array | undefined): unknown =>
   bytes === undefined ? undefined : JSON.parse(decoder.decode(decodeStored(bytes)));
 
-/** What a store holds, and every value that each key ever held, in the order of the store: what checks compare with. */
-export class StoreLog extends MemoryStoreData {
+/** The order in which a key had its values: what answers are judged by. */
+export interface Truth {
+  /** The place of the last write of `key`: 0 before the first. */
+  last(key: string): number;
+  /** The last place at which `key` held `value`; -1 if it never did. */
+  placeOf(key: string, value: unknown): number;
+  valueNow(key: string): unknown;
+  history(key: string): readonly unknown[];
+}
+
+/** Where values come from that no store keeps. */
+export class Origin implements Truth {
   readonly #values = new Map<string, unknown[]>();
 
-  override write(key: string, write: StoreWrite, nowMs: number): StoredRecord {
-    this.#of(key).push(decodedValue(write.value));
-    return super.write(key, write, nowMs);
+  write(key: string, value: unknown): void {
+    this.#of(key).push(value);
   }
 
-  /** The place of the last write of `key`: 0 before the first. */
   last(key: string): number {
     return this.#of(key).length - 1;
   }
 
-  /** The last place at which `key` held `value`; -1 if it never did. */
   placeOf(key: string, value: unknown): number {
     return this.#of(key).lastIndexOf(value);
   }
 
-  /** What the store holds now. */
   valueNow(key: string): unknown {
-    return decodedValue(this.current(key)?.value);
+    return this.#of(key).at(-1);
   }
 
   history(key: string): readonly unknown[] {
@@ -42,5 +48,31 @@ export class StoreLog extends MemoryStoreData {
       this.#values.set(key, values);
     }
     return values;
+  }
+}
+
+/** What a store holds, and every value that each key ever held, in the order of the store. */
+export class StoreLog extends MemoryStoreData implements Truth {
+  readonly #past = new Origin();
+
+  override write(key: string, write: StoreWrite, nowMs: number): StoredRecord {
+    this.#past.write(key, decodedValue(write.value));
+    return super.write(key, write, nowMs);
+  }
+
+  last(key: string): number {
+    return this.#past.last(key);
+  }
+
+  placeOf(key: string, value: unknown): number {
+    return this.#past.placeOf(key, value);
+  }
+
+  valueNow(key: string): unknown {
+    return decodedValue(this.current(key)?.value);
+  }
+
+  history(key: string): readonly unknown[] {
+    return this.#past.history(key);
   }
 }

@@ -58,6 +58,8 @@ export class Workload {
   readonly #options: WorkloadOptions;
   readonly #kinds: readonly CallKind[];
   readonly #accounts = new Map<string, Account>();
+  /** Values that loaders made, and the place in the store's order at which they began. */
+  readonly #creations: { readonly key: string; readonly value: string; readonly place: number }[] = [];
   #written = 0;
 
   constructor(options: WorkloadOptions) {
@@ -87,8 +89,23 @@ export class Workload {
     await this.#made[kind](node, key);
   }
 
+  /** What cannot be, whatever happened. */
+  wrong(): string[] {
+    return [...this.#wrongSums(), ...this.#wrongCreations()];
+  }
+
+  /** What a loader made is stored where nothing was written since it began, or not at all. */
+  #wrongCreations(): string[] {
+    const { log } = this.#options.cluster;
+    return this.#creations.flatMap(({ key, value, place }) => {
+      const at = log.placeOf(key, value);
+      const told = `what a loader made of ${key} after place ${place} is stored at place ${at}: ${JSON.stringify(log.history(key))}`;
+      return at < 0 || at === place + 1 ? [] : [told];
+    });
+  }
+
   /** Every sum is what was told, or that and some of what nobody could tell. */
-  wrongSums(): string[] {
+  #wrongSums(): string[] {
     const { log } = this.#options.cluster;
     return [...this.#accounts].flatMap(([key, { resolved, local, unknown }]) => {
       const value = (log.valueNow(key) ?? 0) as number;
@@ -132,6 +149,7 @@ export class Workload {
     getOrSet: (node, key) => {
       const value = this.#value(node);
       const load = async (): Promise<string> => {
+        this.#creations.push({ key, value, place: this.#options.cluster.log.last(key) });
         await this.#options.cluster.scheduler.delay(this.#options.chance.next() * 20, node.clock);
         return value;
       };

@@ -25,5 +25,5 @@ export const overtakenReply = async (scheduler: Scheduler): Promise<void> => {
   const mix = { set: 4, increment: 2, delete: 1, transaction: 1, setMany: 1, find: 2, getMany: 1, getOrSet: 1 };
   const workload = new Workload({ cluster, calls, chance, keys, counters, mix });
   await scheduler.complete(Promise.all(writers.map((node) => workload.run(node, 6, 30))));
-  await requireConsistentEnd(cluster, calls, [...keys, ...counters], { wrong: () => workload.wrongSums() });
+  await requireConsistentEnd(cluster, calls, [...keys, ...counters], { wrong: () => workload.wrong() });
 };

@@ -55,6 +55,6 @@ export const unknownOutcome = async (scheduler: Scheduler): Promise<void> => {
   await scheduler.complete(Promise.all(work), { maxVirtualMs: 120_000 });
   await requireConsistentEnd(cluster, calls, [...keys, ...counters], {
     quietMs: 5_000 + landsWithinMs,
-    wrong: () => workload.wrongSums(),
+    wrong: () => workload.wrong(),
   });
 };
