@@ -1,37 +1,31 @@
 import { audit } from "./audit.ts";
 import { type Atlas, nodeNames, openAtlas } from "./bootstrap.ts";
 import { type Check, checksOf } from "./checks.ts";
-import { citiesOf } from "./data.ts";
+import { citiesOf } from "./data-set.ts";
 import { duration, grouped } from "./format.ts";
 import { load } from "./load.ts";
 import type { AtlasOptions } from "./options.ts";
 import { withProgress } from "./progress.ts";
-import { summaryOf, verdictOf } from "./report.ts";
+import { line, summaryOf, verdictOf } from "./report.ts";
 import { runWorkload } from "./workload.ts";
 
-/** Runs what is given, says what it was and how long it took. */
-const timed = async (output: NodeJS.WritableStream, what: string, work: () => Promise<string>): Promise<void> => {
+const warmUp = async (atlas: Atlas): Promise<string> => {
   const startedAt = performance.now();
-  const result = await work();
-  output.write(`${what.padEnd(12)} ${result} in ${duration(performance.now() - startedAt)}\n`);
+  const progress = await Promise.all(atlas.nodes.map((node) => node.warmup()));
+  const loaded = progress.map((each, index) => `${nodeNames[index]} ${grouped(each.loaded)}`);
+  return `${loaded.join(", ")} entries in ${duration(performance.now() - startedAt)}`;
 };
-
-const warmUp = (atlas: Atlas, output: NodeJS.WritableStream): Promise<void> =>
-  timed(output, "warm-up", async () => {
-    const progress = await Promise.all(atlas.nodes.map((node) => node.warmup()));
-    return `${progress.map(({ loaded }, index) => `${nodeNames[index]} ${grouped(loaded)}`).join(", ")} entries`;
-  });
 
 const play = async (atlas: Atlas, options: AtlasOptions, output: NodeJS.WritableStream): Promise<readonly Check[]> => {
   const cities = citiesOf(options.cities);
   await withProgress("load", cities.length, output, (advance) => load(atlas.loader, cities, advance));
-  await warmUp(atlas, output);
+  output.write(line("warm-up", await warmUp(atlas)));
   const outcome = await withProgress("workload", options.operations, output, (advance) =>
     runWorkload(atlas, { ...options, cities, onOperation: () => advance(1) }),
   );
   output.write(`\n${summaryOf(outcome)}\n\n`);
   const findings = await audit(atlas, cities, outcome.ledger);
-  const checks = checksOf(cities, outcome.ledger, outcome.revocation, findings);
+  const checks = checksOf(cities, outcome, findings);
   output.write(`${verdictOf(checks)}\n`);
   return checks;
 };
@@ -45,15 +39,13 @@ export const runAtlas = async (
   options: AtlasOptions,
   output: NodeJS.WritableStream,
 ): Promise<readonly Check[]> => {
-  output.write(`atlas        ${nodeNames.length} Warp nodes over one PostgreSQL in ${folder}, seed ${options.seed}\n`);
-  let atlas: Atlas | undefined;
-  await timed(output, "open", async () => {
-    atlas = await openAtlas(folder);
-    return nodeNames.join(", ");
-  });
+  output.write(line("atlas", `${nodeNames.length} Warp nodes over one PostgreSQL in ${folder}, seed ${options.seed}`));
+  const startedAt = performance.now();
+  const atlas = await openAtlas(folder);
   try {
-    return await play(atlas as unknown as Atlas, options, output);
+    output.write(line("open", `${nodeNames.join(", ")} in ${duration(performance.now() - startedAt)}`));
+    return await play(atlas, options, output);
   } finally {
-    await (atlas as unknown as Atlas).close();
+    await atlas.close();
   }
 };

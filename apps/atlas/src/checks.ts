@@ -3,7 +3,9 @@ import type { Findings } from "./audit.ts";
 import type { City } from "./data.ts";
 import { grouped } from "./format.ts";
 import type { Revocation } from "./leases.ts";
-import type { Count, Ledger, Tally } from "./ledger.ts";
+import type { Count, Tally } from "./ledger.ts";
+import { grown } from "./metrics.ts";
+import type { Outcome } from "./workload.ts";
 
 /** One thing that has to hold. */
 export interface Check {
@@ -95,6 +97,14 @@ export const checkRevocation = ({ leases, keys, copies, left }: Revocation): Che
     [...(copies === 0 ? ["there was no copy to drop"] : []), ...(left === 0 ? [] : [`${grouped(left)} copies left`])],
   );
 
+/** @param gaps How often nodes found that they may have missed frames. */
+export const checkCut = (gaps: number): Check =>
+  check(
+    "the node that was cut off noticed it",
+    `${grouped(gaps)} times a node may have missed frames`,
+    gaps > 0 ? [] : ["none"],
+  );
+
 /** A few may fail (a transaction that lost every race); more would make the other checks worth little. */
 const toleratedFailures = 0.01;
 
@@ -119,8 +129,7 @@ export const checkAnswers = (tallies: ReadonlyMap<string, Tally>): Check => {
 /** Everything that has to hold after a run. */
 export const checksOf = (
   cities: readonly City[],
-  ledger: Ledger,
-  revocation: Revocation,
+  { ledger, revocation, atCut, after }: Outcome,
   findings: Findings,
 ): readonly Check[] => [
   checkAgreement(findings),
@@ -128,5 +137,6 @@ export const checksOf = (
   checkInhabitants(cities, findings.populations),
   checkYesterday(ledger.tallies.get("yesterday")?.times.count ?? 0, ledger.wrongYesterdays),
   checkRevocation(revocation),
+  checkCut(grown(atCut, after, "bus_gaps_total")),
   checkAnswers(ledger.tallies),
 ];

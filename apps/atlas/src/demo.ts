@@ -31,13 +31,27 @@ const main = async (options: AtlasOptions): Promise<number> => {
   return failed === 0 ? 0 : 1;
 };
 
+// The folder is removed when the process exits, which a signal alone does not make it do.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
-try {
-  const options = optionsOf(process.argv.slice(2));
-  if (options === "help") console.log(usage);
-  else process.exitCode = await main(options);
-} catch (error) {
-  console.error(error);
-  process.exitCode = 1;
+const readOptions = (): AtlasOptions | undefined => {
+  try {
+    const options = optionsOf(process.argv.slice(2));
+    if (options !== "help") return options;
+    console.log(usage);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    process.exitCode = 1;
+  }
+  return undefined;
+};
+
+const options = readOptions();
+if (options !== undefined) {
+  try {
+    process.exitCode = await main(options);
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+  }
 }

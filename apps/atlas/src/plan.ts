@@ -24,6 +24,8 @@ const shares: readonly (readonly [Kind, number])[] = [
   ["yesterday", 10],
 ];
 
+export const kinds: readonly Kind[] = shares.map(([kind]) => kind);
+
 const citiesPerRead = 10;
 
 const twoCities = (draw: Draw, cities: WeightedDraw<City>): readonly [City, City] => {

@@ -4,7 +4,13 @@ import type { Check } from "./checks.ts";
 import { duration, grouped, percent } from "./format.ts";
 import type { Tally } from "./ledger.ts";
 import { grown } from "./metrics.ts";
+import { kinds } from "./plan.ts";
 import type { Outcome } from "./workload.ts";
+
+const labelWidth = 13;
+
+/** A line of the running commentary, in line with the progress bars. */
+export const line = (label: string, text: string): string => `${label.padEnd(labelWidth)}${text}\n`;
 
 type Row = readonly [name: string, ...cells: string[]];
 
@@ -20,7 +26,8 @@ const nsPerMs = 1e6;
 
 /** How long the calls took, as their callers saw it. */
 const latencies = (tallies: ReadonlyMap<string, Tally>): string => {
-  const rows = [...tallies].map(([kind, { times, failures }]): Row => {
+  const known = kinds.flatMap((kind) => [...tallies].filter(([of]) => of === kind));
+  const rows = known.map(([kind, { times, failures }]): Row => {
     const failed = [...failures].map(([code, count]) => `${grouped(count)} ${code}`).join(", ");
     const at = (percentile: number): string =>
       times.count === 0 ? "–" : duration(times.percentile(percentile) / nsPerMs);

@@ -8,10 +8,10 @@ export interface Pace {
   readonly spreadMs?: number;
 }
 
-// As requests of a network come: an event loop that only answers from memory would never turn.
+// Answers from memory never let the event loop turn; requests that come over a network do.
 const perTurn = 32;
 
-/** Does all of `work`, begun in its order. Rejects with the first failure, once everything under way has ended. */
+/** Does all of `work`, taken up in its order. Rejects with the first failure, once everything under way has ended. */
 export const traffic = async <T>(
   work: readonly T[],
   { concurrency, spreadMs = 0 }: Pace,
@@ -21,16 +21,16 @@ export const traffic = async <T>(
   let next = 0;
   let failure: { readonly error: unknown } | undefined;
   const worker = async (): Promise<void> => {
-    while (next < work.length && failure === undefined) {
+    for (let taken = 1; next < work.length && failure === undefined; taken++) {
       const index = next++;
       const waitMs = startedAt + (index / work.length) * spreadMs - performance.now();
       if (waitMs > 0) await setTimeout(waitMs);
-      else if (index % perTurn === 0) await setImmediate();
       try {
         await perform(work[index] as T);
       } catch (error) {
         failure ??= { error };
       }
+      if (taken % perTurn === 0) await setImmediate();
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
