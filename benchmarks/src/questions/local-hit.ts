@@ -15,45 +15,56 @@ const directCallsPerRound = 300_000;
 const callsPerRoundOfPeers = 2_000;
 const rounds = 15;
 
-const key = (n: number): string => `user:${n}`;
+/** Numbers of keys, in the order in which they are asked for. */
+type Trace = readonly number[];
+
 const loaded = async (): Promise<Value> => ({ n: 1 });
 
-const fill = async (subject: Subject): Promise<void> => {
-  for (let n = 0; n < keyCount; n++) {
-    // Through the loader, so that what has no plain `set` is filled as well.
-    await subject.getOrSet(key(n), loaded);
-  }
+/** A subject and its keys: strings of its own, since V8 changes the form of those that others use as names of fields. */
+interface Player {
+  readonly subject: Subject;
+  readonly keys: readonly string[];
+}
+
+const prepare = async (subject: Subject): Promise<Player> => {
+  const keys = Array.from({ length: keyCount }, (_, n) => `user:${n}`);
+  // Through the loader, so that what has no plain `set` is filled as well.
+  for (const key of keys) await subject.getOrSet(key, loaded);
+  return { subject, keys };
+};
+
+const keysOf = ({ keys }: Player, trace: Trace, most: number): readonly string[] =>
+  trace.slice(0, most).map((n) => keys[n] as string);
+
+const callsOf = (subject: Subject, call: Call): number => {
+  if (call === "peek") return directCallsPerRound;
+  return subject.isPeer === true ? callsPerRoundOfPeers : callsPerRound;
 };
 
 type Call = "get" | "getOrSet" | "peek";
 
 /** Medians of the cost of a call in nanoseconds, and of its ratio to the awaited Map's `get` on the same keys. */
-const measure = async (
-  subjects: readonly Subject[],
-  keys: readonly string[],
-  call: Call,
-): Promise<Map<string, Standing>> => {
+const measure = async (players: readonly Player[], trace: Trace, call: Call): Promise<Map<string, Standing>> => {
   const contestants = await Promise.all(
-    subjects.map(async (subject) => {
+    players.map(async (player) => {
+      const { subject } = player;
       const { awaited, direct } = await loopFor(`${subject.name}/${call}`);
-      const { get, getOrSet, peek, isPeer } = subject;
-      const some = keys.slice(
-        0,
-        isPeer === true ? callsPerRoundOfPeers : call === "peek" ? keys.length : callsPerRound,
-      );
+      const { get, getOrSet, peek } = subject;
+      const keys = keysOf(player, trace, callsOf(subject, call));
       const run = {
-        get: () => awaited(get, some),
-        getOrSet: () => awaited((name) => getOrSet(name, loaded), some),
-        peek: () => (peek === undefined ? Number.NaN : direct(peek, some)),
+        get: () => awaited(get, keys),
+        getOrSet: () => awaited((name) => getOrSet(name, loaded), keys),
+        peek: () => (peek === undefined ? Number.NaN : direct(peek, keys)),
       }[call];
-      return { name: subject.name, calls: some.length, run };
+      return { name: subject.name, calls: keys.length, run };
     }),
   );
   const floorLoop = await loopFor(`floor of ${call}`);
-  const floor = subjects.find(({ name }) => name === mapName) as Subject;
+  const floor = players.find(({ subject }) => subject.name === mapName) as Player;
+  const floorKeys = keysOf(floor, trace, callsPerRound);
   const all = [
     ...contestants,
-    { name: "floor", calls: callsPerRound, run: () => floorLoop.awaited(floor.get, keys.slice(0, callsPerRound)) },
+    { name: "floor", calls: callsPerRound, run: () => floorLoop.awaited(floor.subject.get, floorKeys) },
   ];
   return interleave(
     all.map(({ name, calls, run }) => ({
@@ -70,9 +81,9 @@ const check = (sum: number): void => {
 };
 
 /** Bytes allocated per hit: the heap's growth over so few calls that no collection falls among them. */
-const bytesPerHit = async (subject: Subject): Promise<number> => {
+const bytesPerHit = async ({ subject, keys: [first = ""] }: Player): Promise<number> => {
   const calls = 2_000;
-  const keys = new Array<string>(calls).fill(key(7));
+  const keys = Array.from({ length: calls }, () => first);
   const { awaited } = await loopFor(`${subject.name}/bytes`);
   const growths: number[] = [];
   for (let round = 0; round < 25; round++) {
@@ -85,22 +96,21 @@ const bytesPerHit = async (subject: Subject): Promise<number> => {
 };
 
 const ask = async (): Promise<Answer> => {
-  const subjects = openAll(keyCount);
-  for (const subject of subjects) await fill(subject);
+  const players: Player[] = [];
+  for (const subject of openAll(keyCount)) players.push(await prepare(subject));
   const random = chance(4);
   const draw = zipf(keyCount, zipfSkew, random);
-  const one = new Array<string>(directCallsPerRound).fill(key(7));
-  const names = Array.from({ length: keyCount }, (_, n) => key(n));
-  const many = Array.from({ length: directCallsPerRound }, () => names[draw()] as string);
-  const withPeek = subjects.filter(({ peek }) => peek !== undefined);
-  const getOne = await measure(subjects, one, "get");
-  const getMany = await measure(subjects, many, "get");
-  const loadMany = await measure(subjects, many, "getOrSet");
+  const one = Array.from({ length: directCallsPerRound }, () => 7);
+  const many = Array.from({ length: directCallsPerRound }, draw);
+  const withPeek = players.filter(({ subject }) => subject.peek !== undefined);
+  const getOne = await measure(players, one, "get");
+  const getMany = await measure(players, many, "get");
+  const loadMany = await measure(players, many, "getOrSet");
   const peekOne = await measure(withPeek, one, "peek");
   const peekMany = await measure(withPeek, many, "peek");
   const bytes = new Map<string, number>();
-  for (const subject of subjects) bytes.set(subject.name, await bytesPerHit(subject));
-  for (const subject of subjects) await subject.close();
+  for (const player of players) bytes.set(player.subject.name, await bytesPerHit(player));
+  for (const { subject } of players) await subject.close();
   const ratio = (standings: Map<string, Standing>, name: string): number | string => standings.get(name)?.ratio ?? "–";
   const of = (standings: Map<string, Standing>): number => standings.get(warpName)?.ratio ?? Number.NaN;
   return {
@@ -114,7 +124,7 @@ const ask = async (): Promise<Answer> => {
       "peek, zipf ×",
       "B per get",
     ],
-    rows: subjects.map(({ name }) => [
+    rows: players.map(({ subject: { name } }) => [
       name,
       getOne.get(name)?.cost ?? "–",
       ratio(getOne, name),
