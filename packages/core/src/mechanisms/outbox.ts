@@ -170,7 +170,7 @@ export class Outbox {
 
   async #sendUntilTaken(number: number, bodies: readonly FrameBody[]): Promise<void> {
     const { send, onFailure, clock, random } = this.#options;
-    this.#inFlight = 1;
+    this.#inFlight = newsIn(bodies);
     for (let attempt = 0; !this.#ended; attempt++) {
       try {
         await send(number, bodies);
@@ -194,3 +194,7 @@ export class Outbox {
     ]);
   }
 }
+
+/** Each key that is to be dropped, and each other body. */
+const newsIn = (bodies: readonly FrameBody[]): number =>
+  bodies.reduce((count, body) => count + (body.kind === "drop" ? body.keys.length : 1), 0);
