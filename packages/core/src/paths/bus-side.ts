@@ -128,7 +128,7 @@ export class BusSide implements Announcer {
       await Promise.race([goodbye, patience]).catch((error: unknown) => this.#failed(error));
     }
     this.#outbox.end();
-    await this.#unsubscribe?.().catch((error: unknown) => this.#failed(error));
+    await Promise.race([this.#unsubscribe?.(), patience]).catch((error: unknown) => this.#failed(error));
   }
 
   async #join(): Promise<void> {
