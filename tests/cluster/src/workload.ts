@@ -44,6 +44,10 @@ export interface WorkloadOptions {
 interface Account {
   /** By the node that was told. */
   readonly resolved: Map<ClusterNode, number>;
+  /** Who was told in the background that nobody knows what became of a part. */
+  readonly doubtful: Set<ClusterNode>;
+  /** By others than Warp. */
+  outside: number;
   /** A crash may lose what a node had not flushed. */
   readonly local: boolean;
   /** Of calls whose outcome nobody was told. */
@@ -107,16 +111,41 @@ export class Workload {
   /** Every sum is what was told, or that and some of what nobody could tell. */
   #wrongSums(): string[] {
     const { log } = this.#options.cluster;
-    return [...this.#accounts].flatMap(([key, { resolved, local, unknown }]) => {
+    return [...this.#accounts].flatMap(([key, { resolved, doubtful, outside, local, unknown }]) => {
       const value = (log.valueNow(key) ?? 0) as number;
-      let least = 0;
-      let most = unknown;
-      for (const [{ clock }, amount] of resolved) {
-        if (!local || clock.state !== "crashed") least += amount;
+      let least = outside;
+      let most = outside + unknown;
+      for (const [node, amount] of resolved) {
+        const certain = !local || (node.clock.state !== "crashed" && !doubtful.has(node));
+        if (certain) least += amount;
         most += amount;
       }
       return value >= least && value <= most ? [] : [`${key} is ${value}; it must be in [${least}, ${most}]`];
     });
+  }
+
+  /** Listens to what `node` says of writes behind its callers' backs. */
+  async listen(node: ClusterNode): Promise<void> {
+    for await (const { code, key } of node.warp.publishErrors())
+      if (code === "OUTCOME_UNKNOWN" && key !== undefined) this.#account(key).doubtful.add(node);
+  }
+
+  #account(key: string): Account {
+    let account = this.#accounts.get(key);
+    if (account === undefined) {
+      const local = this.#options.localCounters?.includes(key) === true;
+      account = { resolved: new Map(), doubtful: new Set(), outside: 0, local, unknown: 0 };
+      this.#accounts.set(key, account);
+    }
+    return account;
+  }
+
+  /** Somebody who is not Warp adds 1 to `key`, `times` times. */
+  addOutside(key: string, times: number): void {
+    const { cluster } = this.#options;
+    for (let time = 0; time < times; time++)
+      cluster.writeOutside(key, ((cluster.log.valueNow(key) ?? 0) as number) + 1);
+    this.#account(key).outside += times;
   }
 
   async increment({
@@ -130,9 +159,7 @@ export class Workload {
     amount: number;
     run: (warp: Warp) => Promise<unknown>;
   }): Promise<void> {
-    const local = this.#options.localCounters?.includes(key) === true;
-    const account = this.#accounts.get(key) ?? { resolved: new Map(), local, unknown: 0 };
-    this.#accounts.set(key, account);
+    const account = this.#account(key);
     // Until it ends, nobody knows.
     account.unknown += amount;
     const result = await this.#options.calls.write(node, key, `add ${amount} to ${key}`, () => run(node.warp));

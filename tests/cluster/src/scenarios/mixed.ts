@@ -57,6 +57,7 @@ export const mixed = async (scheduler: Scheduler, { kinds, troubles = 4 }: Mixed
   const workload = new Workload({ cluster, calls, chance, keys, counters, localCounters, mix });
   const working = new Map<ClusterNode, Promise<void>>();
   const work = (node: ClusterNode): void => {
+    void workload.listen(node);
     const run = workload.run(node, 12, 1_200);
     working.set(node, run);
     void run.then(() => working.delete(node));

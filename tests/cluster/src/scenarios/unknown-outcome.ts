@@ -49,6 +49,13 @@ export const unknownOutcome = async (scheduler: Scheduler): Promise<void> => {
   const mix = { increment: 8, set: 3, delete: 1, find: 2, getOrSet: 1 };
   const workload = new Workload({ cluster, calls, chance, keys, counters, mix });
   const work = nodes.map((node) => workload.run(node, chance.pick([4, 12]), chance.pick([10, 300])));
+  const storm = async (): Promise<void> => {
+    await scheduler.delay(chance.next() * 3_000);
+    workload.addOutside("n:1", chance.pick([1, 20]));
+    const [node] = nodes;
+    await calls.watch(node, "invalidate n:1", node.warp.invalidate("n:1"));
+  };
+  work.push(storm(), storm());
   work.push(addOnce(cluster, workload, nodes[0]));
   await scheduler.advance(6_000);
   cluster.heal();

@@ -63,6 +63,7 @@ export const writeBehind = async (scheduler: Scheduler): Promise<void> => {
   const calls = new Calls(cluster, ["OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN", "ABORTED"]);
   const mix = { localIncrement: 4 };
   const workload = new Workload({ cluster, calls, chance, keys: [], localCounters, mix });
+  for (const node of nodes) void workload.listen(node);
   const writers = nodes.map((node): Writer => ({ node, key: `own:${node.name}`, last: 0 }));
   const trouble = makeTrouble(
     {
@@ -74,7 +75,14 @@ export const writeBehind = async (scheduler: Scheduler): Promise<void> => {
     },
     chance.integer(0, 2),
   );
+  // So much by others that the store no longer remembers what became of an attempt.
+  const storm = async (): Promise<void> => {
+    await scheduler.delay(chance.next() * 1_500);
+    workload.addOutside(chance.pick(localCounters), chance.pick([1, 20]));
+  };
   const work = [
+    storm(),
+    storm(),
     ...nodes.map((node) => workload.run(node, 10, 150)),
     ...writers.map((writer) => writeAndRead(cluster, calls, chance, writer)),
   ];
