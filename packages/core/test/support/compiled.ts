@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import { transform } from "@swc/core";
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "../../src");
 
@@ -11,18 +11,17 @@ export const compiled = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), "warp-core-"));
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   const files = (await readdir(source, { recursive: true })).filter((file) => file.endsWith(".ts"));
-  for (const file of files) {
-    const { outputText } = ts.transpileModule(await readFile(join(source, file), "utf8"), {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        rewriteRelativeImportExtensions: true,
-        verbatimModuleSyntax: true,
-      },
+  const compile = async (file: string): Promise<void> => {
+    const { code } = await transform(await readFile(join(source, file), "utf8"), {
+      jsc: { parser: { syntax: "typescript" }, target: "es2022", transform: { verbatimModuleSyntax: true } },
+      module: { type: "es6" },
+      configFile: false,
+      swcrc: false,
     });
     const target = join(folder, file.replace(/\.ts$/, ".js"));
     await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, outputText);
-  }
+    await writeFile(target, code.replaceAll(/(from\s*"\.[^"]*)\.ts"/g, '$1.js"'));
+  };
+  await Promise.all(files.map(compile));
   return join(folder, "index.js");
 };
