@@ -54,3 +54,14 @@ it("every package's README has the same headings and at most 120 lines", () => {
     expect(text).toMatch(new RegExp(`^# @warp/${path.split("/")[1]} — \\S`));
   }
 });
+
+it("docs/coming-from-go-warp.md has a line for everything that go-warp's API offers", () => {
+  const offered =
+    "New Register RegisterDynamicTTL SetQuorum Get GetOrSet Set Invalidate Warmup Txn CompareAndSwap Commit Unregister " +
+    "GetAt PublishErrors WithMetrics WithCacheResiliency WithPublishTimeout GrantLease RevokeLease TTLOption " +
+    "ErrNotFound ErrUnregistered ModeStrongLocal ModeEventualDistributed ModeStrongDistributed singleflight slog";
+  const rows = read("docs/coming-from-go-warp.md")
+    .split("\n")
+    .filter((line) => line.startsWith("| "));
+  expect(offered.split(" ").filter((name) => !rows.some((row) => new RegExp(`\\b${name}\\b`).test(row)))).toEqual([]);
+});
