@@ -25,7 +25,8 @@ const anchorsOf = (text: string) => [...text.matchAll(/^#+ (.+)$/gm)].map(([, he
 
 /** Links of a document that lead nowhere. */
 function deadLinks(path: string, text: string): string[] {
-  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => link);
+  const prose = text.replaceAll(/```.*?```|`[^`\n]*`/gs, "");
+  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => link);
   return links.filter((link) => {
     if (/^[a-z]+:/.test(link)) return false;
     const [file = "", anchor] = link.split("#");
@@ -36,7 +37,9 @@ function deadLinks(path: string, text: string): string[] {
 }
 
 it("a link to a file or heading that is not there is found, any other is not", () => {
-  expect(deadLinks("docs/x.md", "[a](../README.md) [b](none.md) [c](https://example.com)")).toEqual(["none.md"]);
+  expect(deadLinks("docs/x.md", "[a](../README.md) [b](none.md) [c](https://example.com) `[d](e)`")).toEqual([
+    "none.md",
+  ]);
   expect(deadLinks("x.md", "## Two words\n[a](#two-words) [b](#three) [c](README.md#packages)")).toEqual(["#three"]);
 });
 
