@@ -1,6 +1,7 @@
 import { audit } from "./audit.ts";
 import { type Atlas, nodeNames, openAtlas } from "./bootstrap.ts";
 import { type Check, checksOf } from "./checks.ts";
+import type { City } from "./data.ts";
 import { citiesOf } from "./data-set.ts";
 import { duration, grouped } from "./format.ts";
 import { load } from "./load.ts";
@@ -40,11 +41,13 @@ export const runAtlas = async (
   output: NodeJS.WritableStream,
 ): Promise<readonly Check[]> => {
   output.write(line("atlas", `${nodeNames.length} Warp nodes over one PostgreSQL in ${folder}, seed ${options.seed}`));
+  const cities = citiesOf(options.cities);
+  output.write(line("data", described(cities)));
   const startedAt = performance.now();
   const atlas = await openAtlas(folder);
   try {
     output.write(line("open", `${nodeNames.join(", ")} in ${duration(performance.now() - startedAt)}`));
-    return await play(atlas, options, output);
+    return await play(atlas, cities, options, output);
   } finally {
     await atlas.close();
   }

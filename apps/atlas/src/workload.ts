@@ -27,7 +27,7 @@ export interface Outcome {
   readonly tookMs: number;
 }
 
-const concurrency = 12;
+const concurrency = 8;
 const cutMs = 2_000;
 const propagationMs = 100;
 
