@@ -17,8 +17,20 @@ const warmUp = async (atlas: Atlas): Promise<string> => {
   return `${loaded.join(", ")} entries in ${duration(performance.now() - startedAt)}`;
 };
 
-const play = async (atlas: Atlas, options: AtlasOptions, output: NodeJS.WritableStream): Promise<readonly Check[]> => {
-  const cities = citiesOf(options.cities);
+const described = (cities: readonly City[]): string => {
+  const countries = new Set(cities.map(({ country }) => country)).size;
+  const inhabitants = cities.reduce((sum, { population }) => sum + population, 0);
+  const empty = cities.filter(({ population }) => population === 0).length;
+  const places = `${grouped(cities.length)} cities (${grouped(empty)} without inhabitants) in ${countries} countries`;
+  return `${places}, ${grouped(inhabitants)} inhabitants`;
+};
+
+const play = async (
+  atlas: Atlas,
+  cities: readonly City[],
+  options: AtlasOptions,
+  output: NodeJS.WritableStream,
+): Promise<readonly Check[]> => {
   await withProgress("load", cities.length, output, (advance) => load(atlas.loader, cities, advance));
   output.write(line("warm-up", await warmUp(atlas)));
   const outcome = await withProgress("workload", options.operations, output, (advance) =>
