@@ -156,10 +156,8 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    *   `OVERLOADED` (strong-local); `ABORTED`; `UNREGISTERED`; `CLOSED`.
    */
   set<K extends KeyOf<Keys>>(key: K, value: Keys[K], options?: SetOptions): Promise<Keys[K]> {
-    const context = this.#context;
-    if (options === undefined && setHere(context, key, value)) return Promise.resolve(value);
-    const run = () => setKey(context, registrationFor(context, key, "set"), key, value, writeRequest("set", options));
-    return this.#timed("set", run);
+    if (options === undefined && setHere(this.#context, key, value)) return Promise.resolve(value);
+    return this.#setSlowly(key, value, options);
   }
 
   /** Independent writes in shared round trips. @returns The values as stored. @throws {WarpError} with `errors`. */
@@ -309,6 +307,13 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
       if (operation === "getOrSet") requireFunction("loader", loader);
       return readKey(this.#context, key, loader === undefined ? request : { ...request, loader });
     });
+  }
+
+  // Apart, since a method that makes a closure allocates what that captures also where it is not made.
+  #setSlowly(key: string, value: unknown, options: SetOptions | undefined): Promise<never> {
+    const context = this.#context;
+    const run = () => setKey(context, registrationFor(context, key, "set"), key, value, writeRequest("set", options));
+    return this.#timed("set", run);
   }
 
   #timed(operation: string, run: () => unknown): Promise<never> {
