@@ -25,6 +25,7 @@ export type CallKind =
   | "invalidate"
   | "transaction"
   | "increment"
+  | "incrementMany"
   | "localIncrement";
 
 export interface WorkloadOptions {
@@ -38,6 +39,8 @@ export interface WorkloadOptions {
   /** Keys of sums that each node keeps for itself at first. */
   readonly localCounters?: readonly string[];
   readonly mix: Mix;
+  /** The share of calls whose caller leaves before they end, as like as not. Default 0. */
+  readonly hasty?: number;
 }
 
 /** What the calls on a sum add up to. */
@@ -89,7 +92,7 @@ export class Workload {
   /** One call on `node`. Resolves when it has ended. */
   async call(node: ClusterNode, kind: CallKind = this.#options.chance.pick(this.#kinds)): Promise<void> {
     const { chance, keys, counters = [], localCounters = [] } = this.#options;
-    const key = chance.pick(kind === "increment" ? counters : kind === "localIncrement" ? localCounters : keys);
+    const key = chance.pick(kind.startsWith("increment") ? counters : kind === "localIncrement" ? localCounters : keys);
     await this.#made[kind](node, key);
   }
 
@@ -152,24 +155,26 @@ export class Workload {
     node,
     key,
     amount,
+    what = `add ${amount} to ${key}`,
     run,
   }: {
     node: ClusterNode;
     key: string;
     amount: number;
+    what?: string;
     run: (warp: Warp) => Promise<unknown>;
   }): Promise<void> {
     const account = this.#account(key);
     // Until it ends, nobody knows.
     account.unknown += amount;
-    const result = await this.#options.calls.write(node, key, `add ${amount} to ${key}`, () => run(node.warp));
+    const result = await this.#options.calls.write(node, key, what, () => run(node.warp));
     if (bounced(["OUTCOME_UNKNOWN"], result)) return;
     account.unknown -= amount;
     if (!WarpError.is(result)) account.resolved.set(node, (account.resolved.get(node) ?? 0) + amount);
   }
 
   readonly #made: Readonly<Record<CallKind, (node: ClusterNode, key: string) => Promise<unknown>>> = {
-    find: (node, key) => this.#read(node, key, "find", () => node.warp.find(key)),
+    find: (node, key) => this.#read(node, key, "find", () => node.warp.find(key, this.#haste())),
     refresh: (node, key) => this.#read(node, key, "refresh", () => node.warp.find(key, { refresh: true })),
     getMany: (node, key) =>
       this.#read(node, key, "getMany", async () => (await node.warp.getMany([...this.#options.keys])).get(key)),
@@ -180,17 +185,19 @@ export class Workload {
         await this.#options.cluster.scheduler.delay(this.#options.chance.next() * 20, node.clock);
         return value;
       };
-      return this.#read(node, key, "getOrSet", () => node.warp.getOrSet(key, load));
+      return this.#read(node, key, "getOrSet", () => node.warp.getOrSet(key, load, this.#haste()));
     },
     set: (node, key) => {
       const value = this.#value(node);
-      return this.#write(node, key, `set ${key} ${value}`, () => node.warp.set(key, value));
+      return this.#write(node, key, `set ${key} ${value}`, () => node.warp.set(key, value, this.#haste()));
     },
     setMany: (node, key) => {
       const others = this.#options.keys.map((other): [string, string] => [other, this.#value(node)]);
-      return this.#write(node, key, `setMany ${JSON.stringify(others)}`, () => node.warp.setMany(others));
+      return this.#write(node, key, `setMany ${JSON.stringify(others)}`, () =>
+        node.warp.setMany(others, this.#haste()),
+      );
     },
-    delete: (node, key) => this.#write(node, key, `delete ${key}`, () => node.warp.delete(key)),
+    delete: (node, key) => this.#write(node, key, `delete ${key}`, () => node.warp.delete(key, this.#haste())),
     invalidate: (node, key) => this.#write(node, key, `invalidate ${key}`, () => node.warp.invalidate(key)),
     transaction: (node, key) => {
       const value = this.#value(node);
@@ -201,10 +208,38 @@ export class Workload {
     },
     increment: (node, key) => {
       const amount = this.#options.chance.integer(1, 9);
-      return this.increment({ node, key, amount, run: (warp) => warp.set(key, amount) });
+      return this.increment({ node, key, amount, run: (warp) => warp.set(key, amount, this.#haste()) });
+    },
+    incrementMany: async (node) => {
+      const { calls, chance, counters = [] } = this.#options;
+      const amounts = counters.map((name): [string, number] => [name, chance.integer(1, 9)]);
+      const what = `add ${JSON.stringify(amounts)}`;
+      const setting = node.warp.setMany(amounts, this.#haste());
+      const outcomeOf = (name: string): Promise<unknown> =>
+        setting.catch((error: unknown) => {
+          const own = WarpError.is(error) && error.errors !== undefined ? error.errors.get(name) : error;
+          if (own !== undefined) throw own;
+        });
+      await Promise.all(
+        amounts.map(([key, amount]) => this.increment({ node, key, amount, what, run: () => outcomeOf(key) })),
+      );
+      calls.note(`${node.name} ${what} ended`);
     },
     localIncrement: (node, key) => this.#made.increment(node, key),
   };
+
+  /** What a caller says who does not wait long. */
+  #haste(): { readonly hardTimeout?: number; readonly signal?: AbortSignal } {
+    const { cluster, chance, hasty = 0 } = this.#options;
+    if (chance.next() >= hasty) return {};
+    const waitMs = chance.next() * 20;
+    if (chance.next() < 0.5) return { hardTimeout: Math.max(1, waitMs) };
+    const controller = new AbortController();
+    void cluster.scheduler.delay(waitMs).then(() => controller.abort());
+    // Some leave within the very turn in which they called.
+    if (chance.next() < 0.2) queueMicrotask(() => controller.abort());
+    return { signal: controller.signal };
+  }
 
   #value(node: ClusterNode): string {
     return `${node.name}${++this.#written}`;

@@ -48,7 +48,7 @@ export class StoreAccess {
     this.#clock = clock;
     this.#offsetMs = clock.now() - clock.monotonic();
     this.#newOperation = newOperation;
-    this.#commits = new Batcher((mutations) => this.#commitTogether(mutations), mostKeysPerCommit);
+    this.#commits = new Batcher((mutations) => this.#commitInTurns(mutations), mostKeysPerCommit);
     this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerRead);
   }
 
@@ -92,6 +92,22 @@ export class StoreAccess {
    */
   commitWithOthers(mutation: Mutation): Promise<CommitTogether> {
     return this.#commits.add(mutation);
+  }
+
+  /**
+   * One commit takes one mutation of a key: a second one, of a caller whose predecessor left and let go of the key
+   * within this turn, comes after it.
+   */
+  async #commitInTurns(mutations: readonly Mutation[]): Promise<readonly CommitTogether[]> {
+    const outcomes = new Map<Mutation, CommitTogether>();
+    for (let left = mutations; left.length > 0; left = left.filter((one) => !outcomes.has(one))) {
+      const turn = [...new Map([...left].reverse().map((one) => [one.key, one])).values()];
+      const replies = await this.#commitTogether(turn);
+      turn.forEach((one, index) => {
+        outcomes.set(one, replies[index] as CommitTogether);
+      });
+    }
+    return mutations.map((one) => outcomes.get(one) as CommitTogether);
   }
 
   async #commitTogether(mutations: readonly Mutation[]): Promise<readonly CommitTogether[]> {

@@ -26,7 +26,8 @@ const mix: Mix = {
   delete: 2,
   invalidate: 1,
   transaction: 1,
-  increment: 4,
+  increment: 3,
+  incrementMany: 1,
   localIncrement: 3,
 };
 
@@ -54,7 +55,16 @@ export const mixed = async (scheduler: Scheduler, { kinds, troubles = 4 }: Mixed
   if (chance.next() < 0.3) cluster.start("witness", { localEntries: 100 });
   await cluster.ready();
   const calls = new Calls(cluster, ["OUTCOME_UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "OVERLOADED"]);
-  const workload = new Workload({ cluster, calls, chance, keys, counters, localCounters, mix });
+  const workload = new Workload({
+    cluster,
+    calls,
+    chance,
+    keys,
+    counters,
+    localCounters,
+    mix,
+    hasty: chance.pick([0, 0.2]),
+  });
   const working = new Map<ClusterNode, Promise<void>>();
   const work = (node: ClusterNode): void => {
     void workload.listen(node);

@@ -6,7 +6,7 @@ import type { Scheduler } from "../scheduler.ts";
 import { sum, Workload } from "../workload.ts";
 
 const keys = ["k:1", "k:2"];
-const counters = ["n:1"];
+const counters = ["n:1", "n:2"];
 
 const register = (warp: Warp): void => {
   warp.register("k:*", { ttl: "1h" });
@@ -20,10 +20,20 @@ export const overtakenReply = async (scheduler: Scheduler): Promise<void> => {
   const writers = ["a", "b"].map((name) => cluster.start(name));
   if (chance.next() < 0.3) cluster.start("witness", { localEntries: 0 });
   await cluster.ready();
-  const calls = new Calls(cluster);
+  const calls = new Calls(cluster, ["DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN", "ABORTED", "UNAVAILABLE"]);
   for (const { store } of writers) store.maxMs = chance.pick([1, 10, 60]);
-  const mix = { set: 4, increment: 2, delete: 1, transaction: 1, setMany: 1, find: 2, getMany: 1, getOrSet: 1 };
-  const workload = new Workload({ cluster, calls, chance, keys, counters, mix });
+  const mix = {
+    set: 4,
+    increment: 2,
+    incrementMany: 2,
+    delete: 1,
+    transaction: 1,
+    setMany: 1,
+    find: 2,
+    getMany: 1,
+    getOrSet: 1,
+  };
+  const workload = new Workload({ cluster, calls, chance, keys, counters, mix, hasty: chance.pick([0, 0, 0.3]) });
   await scheduler.complete(Promise.all(writers.map((node) => workload.run(node, 6, 30))));
   await requireConsistentEnd(cluster, calls, [...keys, ...counters], { wrong: () => workload.wrong() });
 };

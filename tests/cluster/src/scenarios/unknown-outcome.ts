@@ -46,8 +46,8 @@ export const unknownOutcome = async (scheduler: Scheduler): Promise<void> => {
     store.silent = chance.next() < 0.5;
     store.maxMs = chance.pick([5, landsWithinMs]);
   }
-  const mix = { increment: 8, set: 3, delete: 1, find: 2, getOrSet: 1 };
-  const workload = new Workload({ cluster, calls, chance, keys, counters, mix });
+  const mix = { increment: 6, incrementMany: 3, set: 3, delete: 1, find: 2, getOrSet: 1 };
+  const workload = new Workload({ cluster, calls, chance, keys, counters, mix, hasty: chance.pick([0, 0.4]) });
   const work = nodes.map((node) => workload.run(node, chance.pick([4, 12]), chance.pick([10, 300])));
   const storm = async (): Promise<void> => {
     await scheduler.delay(chance.next() * 3_000);
