@@ -40,6 +40,7 @@ const answerParent = async (name: string): Promise<void> => {
 };
 
 const askAll = async (chosen: readonly Question[]): Promise<{ report: string; targets: readonly Target[] }> => {
+  const where = circumstances(versions(), new Date());
   const sections: string[] = [];
   const targets: Target[] = [];
   for (const question of chosen) {
@@ -50,7 +51,6 @@ const askAll = async (chosen: readonly Question[]): Promise<{ report: string; ta
     targets.push(...answer.targets);
   }
   const summary = `## Targets\n\n${targetTable(targets)}\n`;
-  const where = circumstances(versions(), new Date());
   console.log(`${summary}\n${where}`);
   return { report: [where, summary, ...sections].join("\n\n").replace(/\n{3,}/g, "\n\n"), targets };
 };

@@ -1,4 +1,4 @@
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { type Answer, isMet, type Question, type Target } from "./question.ts";
 
 const threeDigits = (value: number): string => {
@@ -34,12 +34,20 @@ export const targetTable = (targets: readonly Target[]): string =>
 export const section = (question: Question, answer: Answer): string =>
   `## ${question.title}\n\n${question.method}\n\n${table(answer.columns, answer.rows)}\n`;
 
-/** The machine, the day and the versions: without them a figure says nothing. */
-export const circumstances = (versions: ReadonlyMap<string, string>, date: Date): string => {
+/**
+ * The machine, the day and the versions: without them a figure says nothing.
+ * @param load The load average before the first question: above the number of processors, figures in wall time
+ *   (stalls, keys per second) are those of a machine that had other things to do.
+ */
+export const circumstances = (
+  versions: ReadonlyMap<string, string>,
+  date: Date,
+  load: number = loadavg()[0] ?? 0,
+): string => {
   const memory = Math.round(totalmem() / 2 ** 30);
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${memory} GiB, ${process.platform}`;
   const list = [...versions].map(([name, version]) => `${name} ${version}`).join(", ");
-  return `Measured on ${date.toISOString().slice(0, 10)}: ${machine}, Node ${process.version}; ${list}.`;
+  return `Measured on ${date.toISOString().slice(0, 10)}: ${machine}, Node ${process.version}, load average before ${load.toFixed(1)}; ${list}.`;
 };
 
 const marks = ["<!-- results -->", "<!-- end of results -->"] as const;

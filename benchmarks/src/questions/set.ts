@@ -8,7 +8,7 @@ import { warpName } from "../subjects/warp.ts";
 
 const room = 10_000;
 const freshKeys = 200_000;
-const rounds = 21;
+const rounds = 41;
 const lruName = "lru-cache, awaited";
 
 const measure = async (subjects: readonly Subject[], keys: readonly string[], floor: string) => {
