@@ -1,3 +1,4 @@
+import type { WarpError } from "./errors.ts";
 import { BackgroundErrors } from "./mechanisms/background-errors.ts";
 import { Breaker } from "./mechanisms/breaker.ts";
 import { CoarseClock } from "./mechanisms/coarse-clock.ts";
@@ -18,7 +19,7 @@ import { settingsOf, type WarpOptions } from "./options.ts";
 import { heartbeatMs } from "./paths/bus-side.ts";
 import type { Context, Fetched, Settings } from "./paths/context.ts";
 import { tolerateCacheError } from "./paths/context.ts";
-import { suspectAll } from "./paths/suspicion.ts";
+import { suspectAll, suspectLocal } from "./paths/suspicion.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
 import type { Logger } from "./ports/logger.ts";
 import type { Tracer } from "./ports/tracer.ts";
@@ -115,9 +116,9 @@ const localOf = (options: WarpOptions, settings: Settings, contextOf: () => Cont
   if (given === false) return { local: undefined, entries: undefined, owned: undefined };
   const owned = options.localCache === undefined ? (given as MemoryCache) : undefined;
   if (given instanceof MemoryCache) return { local: given, entries: given, owned };
-  const local = new GuardedLocalCache(given, (error) =>
-    tolerateCacheError(contextOf(), error, error.operation ?? "get", "local-cache"),
-  );
+  const onFailure = (error: WarpError): void =>
+    tolerateCacheError(contextOf(), error, error.operation ?? "get", "local-cache");
+  const local = new GuardedLocalCache(given, onFailure, () => suspectLocal(contextOf()));
   return { local, entries: new GuardedLocalCache(given, () => undefined), owned };
 };
 

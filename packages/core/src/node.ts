@@ -6,7 +6,7 @@ import { type WarpOptions, wholeNumber } from "./options.ts";
 import { BusSide, heartbeatMs } from "./paths/bus-side.ts";
 import { type Context, requireOpen } from "./paths/context.ts";
 import { Leases } from "./paths/lease.ts";
-import { dropLocal, payOwed } from "./paths/tiers.ts";
+import { dropHeard, payOwed } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
@@ -278,7 +278,7 @@ export class Node {
 
   #drop(keys: readonly string[], sharedDropped: boolean): void {
     const { shared } = this.context;
-    for (const key of keys) dropLocal(this.context, key);
+    for (const key of keys) dropHeard(this.context, key);
     // That somebody dropped a key settles no debt: it may have been before the change that the debt is about.
     if (!sharedDropped) shared?.owe(keys, false);
   }
@@ -290,6 +290,6 @@ export class Node {
     this.composition.epoch?.seek();
     if (local === undefined) return;
     for (const [key] of local.entries())
-      if (this.context.resolve(key)?.isDistributed !== false) dropLocal(this.context, key);
+      if (this.context.resolve(key)?.isDistributed !== false) dropHeard(this.context, key);
   }
 }

@@ -12,11 +12,17 @@ export class Batcher<I, O> {
   #pending: Pending<I, O>[] = [];
   readonly #run: (items: readonly I[]) => Promise<readonly O[]>;
   readonly #most: number;
+  readonly #failureOf: (item: I, error: unknown) => unknown;
 
-  /** @param most Items in one call; more are sent in several, at the same time. */
-  constructor(run: (items: readonly I[]) => Promise<readonly O[]>, most: number) {
+  /** @param failureOf What `error`, the failure of a whole call, is to one who asked for `item`. @param most Items in one call; more are sent in several, at the same time. */
+  constructor(
+    run: (items: readonly I[]) => Promise<readonly O[]>,
+    most: number,
+    failureOf: (item: I, error: unknown) => unknown = (_, error) => error,
+  ) {
     this.#run = run;
     this.#most = most;
+    this.#failureOf = failureOf;
   }
 
   add(item: I): Promise<O> {
@@ -41,7 +47,7 @@ export class Batcher<I, O> {
         resolve(results[index] as O);
       });
     } catch (error) {
-      for (const { reject } of pending) reject(error);
+      for (const { item, reject } of pending) reject(this.#failureOf(item, error));
     }
   }
 }

@@ -1,5 +1,8 @@
 import type { EntryOwner } from "../values/entry.ts";
 
+/** No slot has this version. */
+const released = -1;
+
 interface Slot {
   readonly key: string;
   version: number;
@@ -32,9 +35,10 @@ export class FillGuard {
     return { slot, version: slot.version, generation: owner.generation };
   }
 
-  /** Every token is released exactly once. */
+  /** Every token is released exactly once, and void from then on: what comes later does not find it. */
   release(token: FillToken): void {
     const { slot } = token;
+    token.version = released;
     if (--slot.open === 0) this.#slots.delete(slot.key);
   }
 

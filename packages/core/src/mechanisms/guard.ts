@@ -113,3 +113,11 @@ export class Guard {
     return { port: this.#options.port, operation: call.operation, key: call.key };
   }
 }
+
+/** The failure of a call for many keys, as it is told to whoever asked for one of them. */
+export const failureFor = (key: string, error: unknown): unknown => {
+  if (!WarpError.is(error) || error.key !== undefined) return error;
+  const { code, message, operation, port } = error;
+  const cause = error.cause === undefined ? {} : { cause: error.cause };
+  return new WarpError(code, message, { key, operation, port, ...cause });
+};

@@ -11,12 +11,15 @@ export class GuardedLocalCache implements LocalCache {
   readonly isolate: LocalCache["isolate"];
   readonly #cache: LocalCache;
   readonly #onFailure: OnLocalFailure;
+  readonly #onStuck: () => void;
   /** Whether the last call failed. */
   failing = false;
 
-  constructor(cache: LocalCache, onFailure: OnLocalFailure) {
+  /** @param onStuck Told when the cache goes on holding what it should have let go of. */
+  constructor(cache: LocalCache, onFailure: OnLocalFailure, onStuck: () => void = () => undefined) {
     this.#cache = cache;
     this.#onFailure = onFailure;
+    this.#onStuck = onStuck;
     this.isolate = cache.isolate;
   }
 
@@ -29,11 +32,20 @@ export class GuardedLocalCache implements LocalCache {
   }
 
   set(key: string, entry: Entry): void {
-    this.#guarded("set", key, () => this.#cache.set(key, entry), undefined);
+    const put = (): void => {
+      try {
+        this.#cache.set(key, entry);
+      } catch (error) {
+        // What it was to replace must not be served again.
+        this.#orStuck(() => this.#cache.delete(key));
+        throw error;
+      }
+    };
+    this.#guarded("set", key, put, undefined);
   }
 
   delete(key: string): boolean {
-    return this.#guarded("delete", key, () => this.#cache.delete(key), false);
+    return this.#guarded("delete", key, () => this.#orStuck(() => this.#cache.delete(key)), false);
   }
 
   entries(): IterableIterator<[string, Entry]> {
@@ -41,7 +53,16 @@ export class GuardedLocalCache implements LocalCache {
   }
 
   clear(): void {
-    this.#guarded("clear", undefined, () => this.#cache.clear(), undefined);
+    this.#guarded("clear", undefined, () => this.#orStuck(() => this.#cache.clear()), undefined);
+  }
+
+  #orStuck<T>(letGo: () => T): T {
+    try {
+      return letGo();
+    } catch (error) {
+      this.#onStuck();
+      throw error;
+    }
   }
 
   #guarded<T>(operation: string, key: string | undefined, run: () => T, fallback: T): T {

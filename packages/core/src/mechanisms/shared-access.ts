@@ -1,6 +1,6 @@
 import type { SharedCache, SharedPut, SharedSlot } from "../ports/shared-cache.ts";
 import { Batcher } from "./batcher.ts";
-import type { Guard } from "./guard.ts";
+import { failureFor, type Guard } from "./guard.ts";
 
 const mostKeysPerCall = 10_000;
 const mostOwed = 10_000;
@@ -43,14 +43,20 @@ export class SharedAccess {
     this.#reads = new Batcher(
       (keys) => guard.call({ operation: "read" }, (call) => cache.read(keys, reserveMs, call)),
       mostKeysPerCall,
+      failureFor,
     );
-    this.#drops = new Batcher(async (keys) => {
-      await guard.call({ operation: "drop" }, (call) => cache.drop(keys, call));
-      return keys.map(() => undefined);
-    }, mostKeysPerCall);
+    this.#drops = new Batcher(
+      async (keys) => {
+        await guard.call({ operation: "drop" }, (call) => cache.drop(keys, call));
+        return keys.map(() => undefined);
+      },
+      mostKeysPerCall,
+      failureFor,
+    );
     this.#puts = new Batcher(
       (puts) => guard.call({ operation: "put" }, (call) => cache.put(puts, call)),
       mostKeysPerCall,
+      ({ key }, error) => failureFor(key, error),
     );
   }
 

@@ -3,7 +3,7 @@ import { conflictsOf, type Mutation, type Store, type StoredRecord } from "../po
 import type { Clock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
 import { Batcher } from "./batcher.ts";
-import type { Guard, GuardedCall } from "./guard.ts";
+import { failureFor, type Guard, type GuardedCall } from "./guard.ts";
 
 /** What became of one attempt to commit, as far as the reply tells. */
 export type CommitReply =
@@ -28,6 +28,8 @@ export interface CommitTogether {
   readonly reply: CommitReply;
 }
 
+/** What a store says of what it was sent, and not of itself. */
+const blaming: ReadonlySet<string> = new Set(["INVALID_VALUE", "INVALID_ARGUMENT", "UNSUPPORTED", "CORRUPT"]);
 const mostKeysPerRead = 10_000;
 const mostKeysPerCommit = 1_000;
 
@@ -49,7 +51,11 @@ export class StoreAccess {
     this.#offsetMs = clock.now() - clock.monotonic();
     this.#newOperation = newOperation;
     this.#commits = new Batcher((mutations) => this.#commitInTurns(mutations), mostKeysPerCommit);
-    this.#reads = new Batcher((lookups) => this.#read(lookups), mostKeysPerRead);
+    this.#reads = new Batcher(
+      (lookups) => this.#read(lookups),
+      mostKeysPerRead,
+      ({ key }, error) => failureFor(key, error),
+    );
   }
 
   /** @param unless If the record still has this revision, resolves `"unchanged"`. */
@@ -67,7 +73,8 @@ export class StoreAccess {
     let sent = false;
     let refusal: unknown;
     try {
-      const records = await this.guard.call(call, async (options) => {
+      const key = call.key ?? (mutations.length === 1 ? mutations[0]?.key : undefined);
+      const records = await this.guard.call({ ...call, key }, async (options) => {
         sent = true;
         try {
           return await this.store.commit(operation, mutations, options);
@@ -116,7 +123,18 @@ export class StoreAccess {
     if (reply.kind === "landed") {
       return mutations.map((_, index) => ({ operation, reply: { kind: "landed", records: [reply.records[index]] } }));
     }
-    if (reply.kind !== "lost") return mutations.map(() => ({ operation, reply }));
+    if (reply.kind === "refused" && mutations.length > 1 && blaming.has(reply.error.code)) {
+      // It may be for one of them, and the others have nothing to do with that.
+      const half = mutations.length >> 1;
+      const halves = [mutations.slice(0, half), mutations.slice(half)];
+      return (await Promise.all(halves.map((some) => this.#commitTogether(some)))).flat();
+    }
+    if (reply.kind !== "lost") {
+      return mutations.map(({ key }) => {
+        const error = failureFor(key, reply.error) as WarpError;
+        return { operation, reply: { ...reply, error } };
+      });
+    }
     const { conflicts } = reply;
     const others = mutations.filter(({ key }) => !conflicts.has(key));
     const retried = others.length === 0 || others.length === mutations.length ? [] : await this.#commitTogether(others);

@@ -1,12 +1,14 @@
+import { WarpError } from "../errors.ts";
 import type { Guard } from "../mechanisms/guard.ts";
 import { Outbox } from "../mechanisms/outbox.ts";
 import { Peers } from "../mechanisms/peers.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
 import type { SharedEpoch } from "../mechanisms/shared-epoch.ts";
-import type { Bus } from "../ports/bus.ts";
+import type { Bus, BusListener } from "../ports/bus.ts";
 import { delay } from "../values/clock.ts";
+import { longestKeyBytes } from "../values/pattern.ts";
 import { encodeFrame, type Frame, frameOverheadBytes } from "../wire/frame.ts";
-import type { FrameBody } from "../wire/frame-body.ts";
+import { bodyBytes, dropOverheadBytes, type FrameBody } from "../wire/frame-body.ts";
 import type { Announcer, Context } from "./context.ts";
 import { type BusNews, Inbound } from "./inbound.ts";
 import { suspectAll } from "./suspicion.ts";
@@ -18,6 +20,9 @@ const vanishAfterMs = 5 * heartbeatMs;
 /** A node that has not heard itself for so long has no bus. */
 const deafAfterMs = 2.5 * heartbeatMs;
 const mostWaitingKeys = 10_000;
+/** The largest piece of news, beside the two drops that keys are sorted into. */
+const leastRoomBytes =
+  bodyBytes({ kind: "attach", lease: "x".repeat(64), key: "x".repeat(longestKeyBytes) }) + 2 * dropOverheadBytes;
 const pauses = { firstMs: 50, longestMs: 2_000 };
 
 export interface BusSideParts {
@@ -42,6 +47,7 @@ export class BusSide implements Announcer {
   #heardItselfAt = Number.NEGATIVE_INFINITY;
   #deaf = true;
   #closed = false;
+  #failing = false;
   readonly #live: Promise<void>;
 
   constructor(context: Context, parts: BusSideParts) {
@@ -50,12 +56,18 @@ export class BusSide implements Announcer {
     this.#parts = parts;
     this.#incarnation = random.id();
     this.peers = new Peers(vanishAfterMs, settings.memberTimeoutMs);
+    const overheadBytes = frameOverheadBytes(this.#header(Number.MAX_SAFE_INTEGER), settings.secret !== undefined);
+    const leastBytes = overheadBytes + leastRoomBytes;
+    if (parts.bus.maxFrameBytes < leastBytes) {
+      throw new WarpError(
+        "UNSUPPORTED",
+        `bus.maxFrameBytes must be at least ${leastBytes}, for the longest key; got ${parts.bus.maxFrameBytes}`,
+      );
+    }
     this.#outbox = new Outbox({
       clock,
       random,
-      roomBytes:
-        parts.bus.maxFrameBytes -
-        frameOverheadBytes(this.#header(Number.MAX_SAFE_INTEGER), settings.secret !== undefined),
+      roomBytes: parts.bus.maxFrameBytes - overheadBytes,
       mostKeys: mostWaitingKeys,
       send: (number, bodies) => this.#send(number, bodies),
       onFailure: (error) => this.#failed(error),
@@ -132,14 +144,11 @@ export class BusSide implements Announcer {
   }
 
   async #join(): Promise<void> {
-    const { clock, random, settings } = this.#context;
-    const { bus, guard } = this.#parts;
+    const { clock, random } = this.#context;
     const listener = { onFrame: (bytes: Uint8Array) => this.#inbound.received(bytes), onGap: () => this.#missed() };
     for (let attempt = 0; !this.#closed; attempt++) {
       try {
-        const unsubscribe = await guard.call({ operation: "subscribe" }, (call) =>
-          bus.subscribe(settings.node, listener, call),
-        );
+        const unsubscribe = await this.#subscribe(listener);
         if (this.#closed) return await unsubscribe();
         this.#unsubscribe = unsubscribe;
         this.#heardItselfAt = clock.monotonic();
@@ -150,6 +159,21 @@ export class BusSide implements Announcer {
         this.#failed(error);
         await delay(clock, backoffMs(attempt, random, pauses), true);
       }
+    }
+  }
+
+  async #subscribe(listener: BusListener): Promise<() => Promise<void>> {
+    const { bus, guard } = this.#parts;
+    let isAwaited = true;
+    try {
+      return await guard.call({ operation: "subscribe" }, async (call) => {
+        const unsubscribe = await bus.subscribe(this.#context.settings.node, listener, call);
+        // It came after the deadline: there is, or will be, another one.
+        if (!isAwaited) await unsubscribe();
+        return unsubscribe;
+      });
+    } finally {
+      isAwaited = false;
     }
   }
 
@@ -175,6 +199,7 @@ export class BusSide implements Announcer {
       meters.bus.framesFailed++;
       throw error;
     }
+    this.#failing = false;
     meters.bus.framesSent++;
     for (const body of bodies) {
       if (body.kind === "drop") meters.bus.keysSent += body.keys.length;
@@ -190,7 +215,9 @@ export class BusSide implements Announcer {
 
   #failed(error: unknown): void {
     const { logger, errors, settings } = this.#context;
-    logger.warn({ err: error, node: settings.node }, "the bus failed");
+    // Once, until it works again: an outage is one event, however many frames it costs.
+    if (!this.#failing) logger.warn({ err: error, node: settings.node }, "the bus failed");
+    this.#failing = true;
     errors.add(error, { operation: "publish" });
   }
 

@@ -18,10 +18,15 @@ export const setHere = (context: Context, key: string, value: unknown): boolean 
   if (registration === undefined || !registration.isPlain || registration.generation >= dirtyGeneration) return false;
   if (registration.isDistributed && context.bus !== undefined) return false;
   if (((registration.meters.writes + 1) & timedMask) === 0) return false;
-  registration.meters.writes++;
   if (context.fills.size > 0) context.fills.void(key);
   // Whole milliseconds are small integers to V8. The coarse clock is never ahead: at worst the entry expires early.
   const freshUntil = Math.floor(context.now.now() + registration.ttlMs);
-  local.set(key, new BareEntry(value, registration, registration.generation, freshUntil));
+  try {
+    local.set(key, new BareEntry(value, registration, registration.generation, freshUntil));
+  } catch {
+    // Tried again, and refused, where a failure is a rejection.
+    return false;
+  }
+  registration.meters.writes++;
   return true;
 };

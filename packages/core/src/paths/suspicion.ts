@@ -9,3 +9,9 @@ export const suspectAll = (context: Context, reason: GapReason): void => {
   context.leases?.refresh();
   context.logger.debug({ reason, node: context.settings.node }, "changes may have been missed: entries are suspect");
 };
+
+/** The local tier may hold what it was to let go of: none of its entries is served unasked, but those that are dirty. */
+export const suspectLocal = (context: Context): void => {
+  const at = context.clock.now();
+  for (const registration of context.registrations()) registration.raise(at);
+};

@@ -154,10 +154,11 @@ export const fillLocal = (context: Context, fill: Fill): boolean => {
     registration.meters.fillsRefused++;
     return false;
   }
-  if (fill.life.ttlMs <= fill.life.ageMs || context.local === undefined) return true;
+  if (context.local === undefined) return true;
   const standing = context.local.get(key);
   if (standing !== undefined && isDirty(standing)) return false;
-  context.local.set(key, entryOf(context, fill));
+  if (fill.life.ttlMs > fill.life.ageMs) context.local.set(key, entryOf(context, fill));
+  else context.local.delete(key);
   return true;
 };
 
@@ -193,6 +194,15 @@ export const dropLocal = (context: Context, key: string): void => {
       context.dirty.flushKey(key).then(() => dropLocal(context, key)),
     );
   } else context.local?.delete(key);
+};
+
+/** As `dropLocal`, where another node made the change: there is nobody to reject to, and the next key is to be dropped too. */
+export const dropHeard = (context: Context, key: string): void => {
+  try {
+    dropLocal(context, key);
+  } catch (error) {
+    context.errors.add(error, { operation: "drop", key });
+  }
 };
 
 /** A hundred years. */
@@ -232,19 +242,20 @@ export const fillShared = (
  */
 export const dropElsewhere = async (context: Context, keys: readonly string[], apply: () => void): Promise<void> => {
   const { shared, bus } = context;
+  let failure: unknown;
   try {
     await shared?.drop(keys);
   } catch (error) {
+    failure = error;
     shared?.owe(keys, true);
-    apply();
-    // Whatever becomes of the error, the others must know what they still have to drop there.
-    bus?.announce(keys, false);
-    if (isOut(context)) return;
-    tolerateCacheError(context, error, "drop", "shared-cache");
-    return;
   }
-  apply();
-  bus?.announce(keys, true);
+  try {
+    apply();
+  } finally {
+    // Whatever failed here, the others must know, also what they have to drop where this node could not, or has no such tier.
+    bus?.announce(keys, shared !== undefined && failure === undefined);
+  }
+  if (failure !== undefined && !isOut(context)) tolerateCacheError(context, failure, "drop", "shared-cache");
 };
 
 /** Drops what this node could not drop in the shared tier when it changed it, and tells everybody that it is done. */

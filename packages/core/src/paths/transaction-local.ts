@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { WarpError } from "../errors.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context } from "./context.ts";
-import { dropElsewhere, dropLocal } from "./tiers.ts";
+import { dropElsewhere, dropLocal, isolateIn } from "./tiers.ts";
 import { resultsOf, type Work } from "./transaction-steps.ts";
 import { currentLocalValue, keepOnly, putLocally } from "./write-local.ts";
 
@@ -30,6 +30,8 @@ export const commitTransactionLocally = async (context: Context, works: Readonly
     for (const [key, value] of results)
       if (value !== undefined) encodeValue((works.get(key) as Work).registration.policy.codec, value, key);
   }
+  // Refused before anything has changed.
+  for (const [key, value] of results) isolateIn(context, key, value);
   for (const [key, value] of results) {
     const { registration } = works.get(key) as Work;
     dropLocal(context, key);

@@ -10,7 +10,7 @@ import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, DirtyKeys } from "./context.ts";
 import { dropElsewhere, fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
-import { knownToReplace, mergeFailure, mergeValues, putMutation } from "./write-values.ts";
+import { guess, knownToReplace, mergeFailure, mergeValues, putMutation } from "./write-values.ts";
 
 /** What waits for the store under one key. */
 interface DirtyKey {
@@ -52,7 +52,12 @@ export class WriteBehind implements DirtyKeys {
   }
 
   isPartial(key: string): boolean {
-    return this.#dirty.size > 0 && this.#dirty.get(key)?.partial === true;
+    const dirty = this.#dirty.size > 0 ? this.#dirty.get(key) : undefined;
+    if (dirty === undefined) return false;
+    if (dirty.partial || dirty.registration !== this.#context.resolve(key)) return true;
+    // A local cache that failed, or that let go of what it must not, shows nothing of it.
+    const entry = this.#context.local?.get(key);
+    return entry === undefined || !isDirty(entry);
   }
 
   async set(
@@ -127,16 +132,17 @@ export class WriteBehind implements DirtyKeys {
     const reads = merge?.readsCurrent === true;
     const partial = reads && (waiting === undefined ? current === undefined : waiting.partial);
     encodeValue(codec, result, key);
-    const known = { revision: entry?.revision, value: entry?.revision === undefined ? undefined : entry.value };
+    const known = guess(this.#context, key, registration);
     const dirty = waiting ?? { registration, incoming: [], partial, known, flush: undefined };
     const replaced = dirty.incoming.length > 0 && (!reads || merge.combine !== undefined);
     const next = reads && replaced ? combined(merge, key, dirty.incoming.at(-1), value) : reads ? value : result;
+    fills.void(key);
+    // First, since it may be refused.
+    this.#show(key, dirty, result, entry?.revision);
     if (replaced) dirty.incoming.pop();
     else this.#waiting++;
     dirty.incoming.push(next);
     this.#dirty.set(key, dirty);
-    fills.void(key);
-    this.#show(key, dirty, result, entry?.revision);
     this.#schedule();
     return result;
   }

@@ -90,7 +90,8 @@ export const setWithoutStore = (
   if (context.shared === undefined || !registration.isDistributed) {
     const merged = mergeValues(registration, key, currentLocalValue(context, registration, key), value);
     putLocally(context, registration, key, merged);
-    if (registration.isDistributed) context.bus?.announce([key], true);
+    // Others may have a shared tier, which this node cannot drop from.
+    if (registration.isDistributed) context.bus?.announce([key], context.shared !== undefined);
     return isolateOut(context, merged);
   }
   return runWrite(context, writeCall(registration, [key], request), async (run) => {

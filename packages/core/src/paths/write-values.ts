@@ -1,7 +1,7 @@
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { DeleteMutation, PutMutation, StoredRecord } from "../ports/store.ts";
-import { isDirty, type OperationId, type Revision } from "../values/entry.ts";
+import { expiryOf, isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { nextTimestamp } from "../values/timestamp.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
@@ -32,6 +32,10 @@ export const guess = (context: Context, key: string, registration: Registration)
   const entry = context.local?.get(key);
   if (entry === undefined || entry.registration !== registration || isDirty(entry))
     return { revision: undefined, value: undefined };
+  const { storeTtlMs, merge } = registration.policy;
+  // A value that the store let expire keeps its revision there, so a condition on that does not tell.
+  const mayBeGone = (storeTtlMs !== undefined || merge?.readsCurrent === true) && context.store !== undefined;
+  if (mayBeGone && context.clock.monotonic() >= expiryOf(entry)) return { revision: undefined, value: undefined };
   // Without a store there are no revisions, and the entry is what counts while it is fresh.
   if (context.store === undefined && standingOf(entry, registration, context.clock.monotonic()) === "suspect")
     return { revision: undefined, value: undefined };

@@ -135,6 +135,9 @@ export const setKey = async (
       await context.dirty.set(key, registration, value, { timeoutMs, signal: request.signal }),
     );
   }
+  // What waits for the store under a mode that the key had before comes first.
+  if (context.dirty !== undefined && context.dirty.depth > 0)
+    await flushFirst(context, [key], request.operation, request);
   // Before anything has changed; with a merge the result is checked again.
   encodeValue(registration.policy.codec, value, key);
   return isolateOut(context, await setInStore(context, context.store, registration, key, value, request));
