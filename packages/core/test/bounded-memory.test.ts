@@ -43,7 +43,7 @@ const request = (more: Partial<ReadRequest> = {}): ReadRequest => ({
   ...more,
 });
 
-// Lessons, item 26: maps that only grow.
+// docs/pitfalls.md, 26: maps that only grow.
 describe("what a node holds once every call has ended", () => {
   it("100 000 distinct keys leave no load, no fill, no lock and no work behind", async () => {
     const world = new ReadWorld();
@@ -130,7 +130,7 @@ describe("what a node holds once every call has ended", () => {
   });
 
   it("signals that callers keep for long are left without listeners", async () => {
-    // Lessons, item 26: a listener leaked per request.
+    // docs/pitfalls.md, 26: a listener leaked per request.
     const world = new ReadWorld();
     const warp = world.node();
     warp.register("k*", { ttl: "1h" });

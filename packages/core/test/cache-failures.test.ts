@@ -73,7 +73,7 @@ describe('a shared tier that fails, under onCacheError: "miss"', () => {
     expect(await node.get("k")).toBe(1);
   });
 
-  // Lessons, "measured in peers", and item 19: hangs of 12 to 30 seconds; here the deadline, once.
+  // docs/pitfalls.md, C and 19: hangs of 12 to 30 seconds; here the deadline, once.
   it("a black-holed tier costs the callers its deadline once, and then nothing until it is back", async () => {
     const world = new ReadWorld();
     const node = await world.readyNode({ shared: true });

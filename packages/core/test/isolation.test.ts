@@ -23,7 +23,7 @@ const nodeWith = (
   return { node, world };
 };
 
-// Lessons, item 27: cached objects that callers change.
+// docs/pitfalls.md, 27: cached objects that callers change.
 describe('isolate: "none"', () => {
   it("every caller has the object that was put: what one changes all see", async () => {
     const { node } = nodeWith("none");

@@ -11,7 +11,7 @@ const storedJson = (value: unknown): Uint8Array => new Uint8Array([1, ...Buffer.
 const year = 365 * 86_400_000;
 
 describe("how long an entry lives", () => {
-  // Lessons, item 25: a TTL above 24.8 days overflows a timer.
+  // docs/pitfalls.md, 25: a TTL above 24.8 days overflows a timer.
   it("any TTL up to the largest safe number of milliseconds, and Infinity, is kept as given", async () => {
     await fc.assert(
       fc.asyncProperty(

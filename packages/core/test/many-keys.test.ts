@@ -9,7 +9,7 @@ const keysOf = (count: number): string[] => Array.from({ length: count }, (_, in
 const made = ({ keys }: { readonly keys: readonly string[] }): Map<string, string> =>
   new Map(keys.map((key) => [key, `made ${key}`]));
 
-// Lessons, item 30: bulk calls with one round trip, per-key errors.
+// docs/pitfalls.md, 30: bulk calls with one round trip, per-key errors.
 describe("getMany", () => {
   it.each([2, 500])("%d keys cost one round trip to the shared tier and one to the store", async (count) => {
     const world = new ReadWorld();
@@ -76,7 +76,7 @@ describe("getMany", () => {
   });
 
   it("hits of the slow path and of getMany are the same answer: one validity check for every call", async () => {
-    // Lessons, item 8.
+    // docs/pitfalls.md, 8.
     const world = new ReadWorld();
     const node = world.node({ store: false });
     node.register("k", { ttl: "1s" });

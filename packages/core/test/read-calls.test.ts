@@ -44,7 +44,7 @@ describe("what reads answer", () => {
     expect(() => node.peek("order:1")).toThrow(expect.objectContaining({ code: "UNREGISTERED" }));
   });
 
-  // Lessons, item 28: no sentinel value may pass for a miss.
+  // docs/pitfalls.md, 28: no sentinel value may pass for a miss.
   it.each([null, 0, "", false, [], {}])("%j is a value like any other in every tier", async (value) => {
     const world = new ReadWorld();
     const nodes = [await world.readyNode({ shared: true }), await world.readyNode({ shared: true })];

@@ -32,7 +32,7 @@ describe("concurrent reads of one key", () => {
     expect(world.store.reads).toBe(1);
   });
 
-  // Lessons, "measured in peers": 10 001 commands for one cold key.
+  // docs/pitfalls.md, 16: elsewhere 10 001 commands for one cold key.
   it("10 000 callers of a cold key are one load", async () => {
     const world = new ReadWorld();
     const node = await world.readyNode({ shared: true });
@@ -52,7 +52,7 @@ describe("concurrent reads of one key", () => {
     expect(world.metrics.count("loads_saved_total")).toBe(9_999);
   });
 
-  // Lessons, "measured in peers": 50 loads one after another, or one whose error is swallowed.
+  // docs/pitfalls.md, D: 50 loads one after another, or one whose error is swallowed.
   it("50 callers of a failing loader are one run, and each gets the loader's own error", async () => {
     const node = new ReadWorld().node();
     node.register("k", { ttl: "1m" });
@@ -78,7 +78,7 @@ describe("concurrent reads of one key", () => {
     expect(await node.getOrSet("k", () => 2)).toBe(2);
   });
 
-  // Lessons, item 16: one single flight for miss, expired, forced and batch.
+  // docs/pitfalls.md, 16: one single flight for miss, expired, forced and batch.
   it("single and batch readers of a key share one load", async () => {
     const world = new ReadWorld();
     const node = world.node();
@@ -128,7 +128,7 @@ describe("concurrent reads of one key", () => {
 });
 
 describe("a load that something overtook", () => {
-  // Lessons, items 1 and 2: a delete, set or invalidation during a load must not be undone by it.
+  // docs/pitfalls.md, 1 and 2: a delete, set or invalidation during a load must not be undone by it.
   it.each(["invalidate", "set", "delete", "clear", "a frame of another node"] as const)(
     "%s during a load: it answers its callers, fills nothing, and the next reader starts another",
     async (what) => {
@@ -198,7 +198,7 @@ describe("a load that something overtook", () => {
 });
 
 describe("callers who give up", () => {
-  // Lessons, item 17.
+  // docs/pitfalls.md, 17.
   it("a reader that aborts does not abort the load that others wait for", async () => {
     const node = new ReadWorld().node();
     node.register("k", { ttl: "1h" });

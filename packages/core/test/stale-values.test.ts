@@ -8,7 +8,7 @@ failOnUnhandledRejections();
 
 const storedJson = (value: unknown): Uint8Array => new Uint8Array([1, ...Buffer.from(JSON.stringify(value))]);
 
-// Lessons, item 18: the truth table of ttl x grace x timeouts. The loader takes so long, or fails.
+// docs/pitfalls.md, 18: the truth table of ttl x grace x timeouts. The loader takes so long, or fails.
 describe("what a caller gets, by age of the copy, state of the source, and policy", () => {
   const ttl = 1_000;
   type Row = {
@@ -133,7 +133,7 @@ describe("fail-safe", () => {
     expect(await node.get("k")).toBe("new");
   });
 
-  // Lessons, item 23: a failure must not be cached, nor damage what is there.
+  // docs/pitfalls.md, 23: a failure must not be cached, nor damage what is there.
   it("a failed refresh leaves the old value as it was", async () => {
     const world = new ReadWorld();
     const node = world.node({ store: false });
@@ -323,7 +323,7 @@ describe("softTimeout", () => {
   });
 
   it("the caller's signal does not end the load that goes on", async () => {
-    // Lessons, item 17.
+    // docs/pitfalls.md, 17.
     const world = new ReadWorld();
     const node = world.node({ store: false });
     node.register("k", { ttl: "1s", failSafe: "1h", softTimeout: 50 });
@@ -379,7 +379,7 @@ describe("eagerRefresh", () => {
   });
 
   it("a failing refresh does not begin again at every hit; the value lives to its expiry and is asked for then", async () => {
-    // Lessons, item 16: background refresh fired many times.
+    // docs/pitfalls.md, 16: background refresh fired many times.
     const world = new ReadWorld();
     const node = world.node({ store: false });
     node.register("k", { ttl: "10s", eagerRefresh: 0.5 });
@@ -452,7 +452,7 @@ describe("eagerRefresh", () => {
   });
 
   it("a refresh that an invalidation overtakes does not bring the value back", async () => {
-    // Lessons, item 1, background factory.
+    // docs/pitfalls.md, 1, background factory.
     const world = new ReadWorld();
     const node = world.node({ store: false });
     node.register("k", { ttl: "10s", eagerRefresh: 0.5 });

@@ -114,7 +114,7 @@ describe("a suspect entry", () => {
   });
 });
 
-// Lessons, items 3, 4, 6: a missed message is noticed.
+// docs/pitfalls.md, 3, 4, 6: a missed message is noticed.
 describe("what makes entries suspect", () => {
   it("a frame that was lost, as soon as the next one or a heartbeat comes", async () => {
     const { world, writer, reader } = await pair();
@@ -237,7 +237,7 @@ describe("what makes entries suspect", () => {
   });
 });
 
-// Lessons, item 7: what an entry is worth while the bus is down is a policy.
+// docs/pitfalls.md, 7: what an entry is worth while the bus is down is a policy.
 describe("while a node does not hear the bus", () => {
   const deafen = async (world: ReadWorld, node: Warp): Promise<void> => {
     world.network.disconnect(nameOf(node));

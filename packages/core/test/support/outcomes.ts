@@ -38,7 +38,7 @@ export const failureOf = async (promise: Promise<unknown>): Promise<WarpError> =
   return settled.error as WarpError;
 };
 
-/** In each test file: a rejection that nobody handles fails the test during which it came (lessons, item 20). */
+/** In each test file: a rejection that nobody handles fails the test during which it came (docs/pitfalls.md, 20). */
 export const failOnUnhandledRejections = (): void => {
   const unhandled: unknown[] = [];
   const note = (reason: unknown): void => {
