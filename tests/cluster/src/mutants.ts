@@ -19,11 +19,13 @@ import { busOutage } from "./scenarios/bus-outage.ts";
 import { death } from "./scenarios/death.ts";
 import { gap } from "./scenarios/gap.ts";
 import { overtakenLoad } from "./scenarios/overtaken-load.ts";
+import { overtakenLoader } from "./scenarios/overtaken-loader.ts";
 import { overtakenReply } from "./scenarios/overtaken-reply.ts";
 import { restart } from "./scenarios/restart.ts";
 import { sharedSlot } from "./scenarios/shared-slot.ts";
 import { sharedTrouble } from "./scenarios/shared-trouble.ts";
 import { unknownOutcome } from "./scenarios/unknown-outcome.ts";
+import { writeBehind } from "./scenarios/write-behind.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** A core that breaks one of its rules: the scenario must notice. */
@@ -45,6 +47,21 @@ export const mutants: readonly Mutant[] = [
     name: "a drop voids no load",
     scenario: overtakenLoad,
     apply: () => replace(FillGuard.prototype, "void", () => nothing),
+  },
+  {
+    name: "a drop voids no loader",
+    scenario: overtakenLoader,
+    apply: () => replace(FillGuard.prototype, "void", () => nothing),
+  },
+  {
+    name: "a write to the local tier voids no load",
+    scenario: writeBehind,
+    apply: () => replace(FillGuard.prototype, "void", () => nothing),
+  },
+  {
+    name: "a write behind whose outcome is unknown is made again",
+    scenario: writeBehind,
+    apply: unknownIsRefused,
   },
   { name: "a reader joins a load that was overtaken", scenario: overtakenLoad, apply: joinVoided },
   {

@@ -26,7 +26,8 @@ export const gap = async (scheduler: Scheduler): Promise<void> => {
   cluster.network.faults.duplicate = () => faults.next() < 0.2;
   const writes = new Workload({ cluster, calls, chance, keys, mix: { set: 5, delete: 1, invalidate: 1 } });
   const reads = new Workload({ cluster, calls, chance, keys, mix: { find: 6, getMany: 1, refresh: 1 } });
-  b.store.maxMs = chance.pick([5, 400]);
+  // Slow enough for a gap to be noticed between what the store said and its arrival.
+  b.store.maxMs = chance.pick([5, 400, 900, 900]);
   const stop = scheduler.delay(chance.next() * 1_500).then(() => {
     cluster.lost = undefined;
   });

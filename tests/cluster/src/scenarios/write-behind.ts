@@ -23,28 +23,36 @@ interface Writer {
   last: number;
 }
 
+/** Reads what the node itself wrote: what it had set when the read began, or later. */
+const readOwn = async (calls: Calls, chance: SeededRandom, { node, key, last: least }: Writer): Promise<void> => {
+  const how = chance.pick(["find", "refresh", "getMany", "invalidate"]);
+  calls.note(`${node.name} ${how} ${key}, which is ${least}`);
+  if (how === "invalidate") void calls.watch(node, how, node.warp.invalidate(key));
+  // Others come and go, so that the local tier evicts what it may.
+  if (how === "getMany") void calls.watch(node, how, node.warp.getMany(["k:1", "k:2", "k:3"]));
+  const value = await calls.watch(node, how, node.warp.find(key, how === "refresh" ? { refresh: true } : {}));
+  calls.note(`${node.name} ${how} ${key} -> ${String(value)}`);
+  if (!WarpError.is(value) && ((value as number | undefined) ?? 0) < least)
+    calls.failures.push(`${how} ${key} on ${node.name} answered ${String(value)} after ${least} was set`);
+};
+
 /** A node reads what it wrote, at once and ever after, whatever the store does. */
 const writeAndRead = async (cluster: Cluster, calls: Calls, chance: SeededRandom, writer: Writer): Promise<void> => {
   const { node, key } = writer;
-  for (let turn = 0; turn < 12; turn++) {
-    await cluster.scheduler.delay(chance.next() * 200, node.clock);
+  const open: Promise<void>[] = [];
+  for (let turn = 0; turn < 16; turn++) {
+    await cluster.scheduler.delay(chance.next() * chance.pick([5, 200]), node.clock);
     if (chance.next() < 0.5) {
       const next = writer.last + 1;
       const result = await calls.watch(node, `set ${key} ${next}`, node.warp.set(key, next));
       if (!WarpError.is(result)) writer.last = next;
       continue;
     }
-    const least = writer.last;
-    const how = chance.pick(["find", "refresh", "getMany", "invalidate"]);
-    calls.note(`${node.name} ${how} ${key}, which is ${least}`);
-    if (how === "invalidate") void calls.watch(node, how, node.warp.invalidate(key));
-    // Others come and go, so that the local tier evicts what it may.
-    if (how === "getMany") void calls.watch(node, how, node.warp.getMany(["k:1", "k:2", "k:3"]));
-    const value = await calls.watch(node, how, node.warp.find(key, how === "refresh" ? { refresh: true } : {}));
-    calls.note(`${node.name} ${how} ${key} -> ${String(value)}`);
-    if (!WarpError.is(value) && ((value as number | undefined) ?? 0) < least)
-      calls.failures.push(`${how} ${key} on ${node.name} answered ${String(value)} after ${least} was set`);
+    const reading = readOwn(calls, chance, writer);
+    if (chance.next() < 0.5) await reading;
+    else open.push(reading);
   }
+  await Promise.all(open);
 };
 
 /** Writes that go to the local tier at once and to the store later, with a store that fails, and a tier that evicts. */
