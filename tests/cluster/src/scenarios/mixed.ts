@@ -86,7 +86,7 @@ export const mixed = async (scheduler: Scheduler, { kinds, troubles = 4 }: Mixed
   const busy = (): boolean => [...working.keys()].some(({ clock }) => clock.state !== "crashed");
   await scheduler.run({ until: () => !busy(), maxVirtualMs: 120_000 });
   await requireConsistentEnd(cluster, calls, [...keys, ...counters], {
-    quietMs: 14_000,
+    quietMs: 9_000,
     wrong: () => workload.wrong(),
   });
 };

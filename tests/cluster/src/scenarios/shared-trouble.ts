@@ -43,5 +43,5 @@ export const sharedTrouble = async (scheduler: Scheduler): Promise<void> => {
       makeTrouble({ cluster, chance: scheduler.random("trouble"), note, kinds, longestMs: 1_500 }, 3),
     ]),
   );
-  await requireConsistentEnd(cluster, calls, keys, { quietMs: 6_000 });
+  await requireConsistentEnd(cluster, calls, keys, { quietMs: 4_000 });
 };

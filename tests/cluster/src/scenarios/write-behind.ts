@@ -97,6 +97,7 @@ export const writeBehind = async (scheduler: Scheduler): Promise<void> => {
   await scheduler.complete(trouble);
   cluster.heal();
   await scheduler.complete(Promise.all(work), { maxVirtualMs: 120_000 });
+  await scheduler.complete(Promise.all(nodes.map(({ warp }) => warp.flush({ timeout: "1m" }))));
   const wrongOwn = (): string[] =>
     writers.flatMap(({ key, last }) =>
       (cluster.log.valueNow(key) ?? 0) === last
@@ -108,7 +109,7 @@ export const writeBehind = async (scheduler: Scheduler): Promise<void> => {
     calls,
     writers.map(({ key }) => key),
     {
-      quietMs: 12_000,
+      quietMs: 3_000,
       wrong: () => [...workload.wrong(), ...wrongOwn()],
     },
   );
