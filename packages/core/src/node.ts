@@ -47,6 +47,7 @@ export class Node {
   #cancelTick: Cancel | undefined;
   #open = true;
   #closing: Promise<void> | undefined;
+  #ready: Promise<void> | undefined;
   #end: () => void = () => undefined;
   readonly #closed: Promise<void> = new Promise((resolve) => {
     this.#end = resolve;
@@ -95,7 +96,9 @@ export class Node {
 
   /** @throws {WarpError} `CLOSED` if the node was closed before it heard the bus. */
   async ready(): Promise<void> {
-    await Promise.race([this.bus?.live, this.#closed]);
+    // One race for all: each leaves its traces on a promise that lives as long as the node.
+    this.#ready ??= Promise.race([this.bus?.live, this.#closed]);
+    await this.#ready;
     requireOpen(this.context, "ready");
   }
 

@@ -1,4 +1,4 @@
-import { type LocalCache, MemoryBus, MemoryCache, MemoryNetwork, type TtlStrategy, WarpError } from "../src/index.ts";
+import { type LocalCache, MemoryBus, MemoryCache, MemoryNetwork, WarpError } from "../src/index.ts";
 import { FillGuard } from "../src/mechanisms/fill-guard.ts";
 import { Cluster, never, watched } from "./support/cluster.ts";
 
@@ -22,25 +22,17 @@ const owner = { generation: 0, hits: 0, graceMs: 0, eagerShare: 0, ttlMs: 1_000 
 describe("a write whose local part fails", () => {
   it("is announced all the same: no other node keeps the old value", async () => {
     const cluster = new Cluster();
-    let broken = false;
-    const strategy: TtlStrategy = {
-      record: () => undefined,
-      ttl: () => {
-        if (broken) throw new Error("no life");
-        return 60_000;
-      },
-    };
-    const [a, b] = [await cluster.member("a"), await cluster.member("b")];
-    a.registerDynamicTtl("s:*", { strategy });
-    b.register("s:*", { ttl: "1h" });
-    await cluster.run(a.set("s:1", "old"));
+    let weight = 1;
+    const localCache = new MemoryCache({ clock: cluster.clock, maxBytes: 1_000, sizeOf: () => weight });
+    const [a, b] = [await cluster.member("a", { localCache }), await cluster.member("b")];
+    await cluster.run(a.set("k:1", "old"));
     await cluster.settle();
-    expect(await cluster.run(b.get("s:1"))).toBe("old");
-    broken = true;
-    await cluster.failure(a.set("s:1", "new"));
+    expect(await cluster.run(b.get("k:1"))).toBe("old");
+    weight = Number.NaN;
+    await cluster.failure(a.set("k:1", "new"));
     await cluster.settle();
-    expect(cluster.stored("s:1")).toBe("new");
-    expect(await cluster.run(b.get("s:1"))).toBe("new");
+    expect(cluster.stored("k:1")).toBe("new");
+    expect(await cluster.run(b.get("k:1"))).toBe("new");
   });
 });
 
@@ -325,5 +317,45 @@ describe("an error from a call that was made together with others", () => {
     const error = await cluster.failure(work);
     expect([...(error.errors ?? new Map()).keys()]).toEqual(["big"]);
     expect([cluster.stored("a"), cluster.stored("b")]).toEqual([1, 3]);
+  });
+});
+
+describe("a strategy of lives that fails", () => {
+  it("fails neither a read nor a write, and is told of by publishErrors", async () => {
+    const cluster = new Cluster();
+    const fail = (): never => {
+      throw new Error("no life");
+    };
+    const warp = cluster.node("a", { store: cluster.store() });
+    warp.registerDynamicTtl("k", { strategy: { record: fail, ttl: fail } });
+    expect(await cluster.run(warp.set("k", 1))).toBe(1);
+    expect(await cluster.run(warp.get("k"))).toBe(1);
+    const errors = warp.publishErrors()[Symbol.asyncIterator]();
+    const first = await cluster.run(errors.next());
+    expect(first.value).toMatchObject({ key: "k", operation: "ttl", cause: { message: "no life" } });
+  });
+});
+
+describe("a loader that says that a stored key does not exist", () => {
+  it("is not believed by later reads", async () => {
+    const cluster = new Cluster();
+    const warp = cluster.node("a", { store: cluster.store() });
+    warp.register("k", { ttl: "1h", negativeTtl: "1h" });
+    await cluster.run(warp.set("k", 1));
+    expect(await cluster.run(warp.getOrSet("k", () => undefined, { refresh: true }))).toBeUndefined();
+    expect(await cluster.run(warp.find("k"))).toBe(1);
+  });
+});
+
+describe("a strong-local value that its caller changes afterwards", () => {
+  it("reaches the store as it was", async () => {
+    const cluster = new Cluster();
+    const warp = cluster.node("a", { store: cluster.store() });
+    warp.register("k", { ttl: "1h", mode: "strong-local" });
+    const value: { n: unknown } = { n: 1 };
+    await cluster.run(warp.set("k", value));
+    value.n = 2n;
+    await cluster.run(warp.flush());
+    expect(cluster.stored("k")).toEqual({ n: 1 });
   });
 });

@@ -65,7 +65,8 @@ export class StoreAccess {
 
   /** The records of `keys`, as one state of the store. */
   async getMany(keys: readonly string[], call: GuardedCall): Promise<readonly (StoredRecord | undefined)[]> {
-    const found = await this.guard.call(call, (options) => this.store.getMany(keys, undefined, options));
+    const key = call.key ?? (keys.length === 1 ? keys[0] : undefined);
+    const found = await this.guard.call({ ...call, key }, (options) => this.store.getMany(keys, undefined, options));
     return found as readonly (StoredRecord | undefined)[];
   }
 

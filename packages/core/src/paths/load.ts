@@ -103,7 +103,11 @@ const keep = async (
     });
   }
   const negative = value === undefined;
-  if (negative && registration.policy.negativeTtlMs === 0) forget(context, key, token, fetched.claim);
+  if (negative && (registration.policy.negativeTtlMs === 0 || fetched.value !== undefined)) {
+    // Where the store holds a value, the loader's word is not to stand for it.
+    forget(context, key, token, fetched.claim);
+    return value;
+  }
   const fill = {
     key,
     registration,

@@ -7,7 +7,7 @@ import { type Entry, expiryOf, isDirty, markVisited, TrackedEntry } from "../val
 import { type Context, type Fetched, flushFirst, inBackground, registrationFor } from "./context.ts";
 import { fetchKey } from "./fetch.ts";
 import { type Loader, loadKey, requireLoader } from "./load.ts";
-import { isolateOut, mayServeStale, standingOf, strategyTtlMs } from "./tiers.ts";
+import { askStrategy, isolateOut, mayServeStale, standingOf, strategyTtlMs } from "./tiers.ts";
 
 export interface ReadRequest {
   /** The public call, for errors. */
@@ -29,7 +29,7 @@ const notServed: unique symbol = Symbol("not served");
 const extendLife = (context: Context, key: string, registration: Registration, entry: Entry, now: number): void => {
   const { sliding, strategy, ttlMs, storeTtlMs } = registration.policy;
   if ((strategy?.extendsOnHit !== true && !sliding) || isDirty(entry)) return;
-  const lifeMs = strategy === undefined ? ttlMs : strategyTtlMs(strategy, key);
+  const lifeMs = strategy === undefined ? ttlMs : strategyTtlMs(context, strategy, key);
   // Not beyond the end that the store sets: nobody announces that one.
   const end =
     storeTtlMs === undefined || entry.storedAt === undefined ? Number.POSITIVE_INFINITY : entry.storedAt + storeTtlMs;
@@ -198,7 +198,8 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
 export const readKey = async (context: Context, key: string, request: ReadRequest): Promise<unknown> => {
   const registration = registrationFor(context, key, request.operation);
   if (request.loader !== undefined || request.operation === "getOrSet") requireLoader("loader", request.loader);
-  registration.policy.strategy?.record(key);
+  const { strategy } = registration.policy;
+  if (strategy !== undefined) askStrategy(context, key, () => strategy.record(key));
   if (request.signal?.aborted === true) throw abortedError(request.signal, { key, operation: request.operation });
   // The store is asked, and must not answer with less than this node has written.
   if (request.forced || context.dirty?.isPartial(key) === true)

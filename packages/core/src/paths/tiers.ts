@@ -74,16 +74,27 @@ export interface Life {
   readonly mostMs: number;
 }
 
+/** A strategy that fails takes no call down with it: what it was asked about has happened already. */
+export const askStrategy = <T>(context: Context, key: string, ask: () => T): T | undefined => {
+  try {
+    return ask();
+  } catch (error) {
+    context.errors.add(error, { operation: "ttl", key });
+    return undefined;
+  }
+};
+
 /** A strategy is not Warp's own: what makes no sense as a life means that the value is not kept. */
-export const strategyTtlMs = (strategy: TtlStrategy, key: string): number => {
-  const ttlMs = strategy.ttl(key);
+export const strategyTtlMs = (context: Context, strategy: TtlStrategy, key: string): number => {
+  const ttlMs = askStrategy(context, key, () => strategy.ttl(key));
+  if (ttlMs === undefined) return 0;
   // Of NaN too.
   const isLife = ttlMs > 0;
   return isLife ? ttlMs : 0;
 };
 
-const lifeOf = ({ strategy, ttlMs }: RegistrationPolicy, key: string): number =>
-  strategy === undefined ? ttlMs : strategyTtlMs(strategy, key);
+const lifeOf = (context: Context, { strategy, ttlMs }: RegistrationPolicy, key: string): number =>
+  strategy === undefined ? ttlMs : strategyTtlMs(context, strategy, key);
 
 /** A new life by the registration's policy. @param mostMs Where something else ends it earlier. */
 export const newLife = (
@@ -94,7 +105,7 @@ export const newLife = (
   mostMs: number = Number.POSITIVE_INFINITY,
 ): Life => {
   const { policy } = registration;
-  const full = negative ? policy.negativeTtlMs : lifeOf(policy, key);
+  const full = negative ? policy.negativeTtlMs : lifeOf(context, policy, key);
   const ttlMs =
     policy.jitter === 0 || full === Number.POSITIVE_INFINITY
       ? full

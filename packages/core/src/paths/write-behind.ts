@@ -6,11 +6,10 @@ import { waitFor } from "../mechanisms/wait.ts";
 import type { MergeEngine } from "../ports/merge-engine.ts";
 import { delay } from "../values/clock.ts";
 import { dirtyGeneration, type Entry, isDirty, type Revision, slowGeneration, TrackedEntry } from "../values/entry.ts";
-import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, DirtyKeys } from "./context.ts";
 import { dropElsewhere, fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
-import { guess, knownToReplace, mergeFailure, mergeValues, putMutation } from "./write-values.ts";
+import { guess, knownToReplace, mergeFailure, mergeValues, ownCopy, putMutation } from "./write-values.ts";
 
 /** What waits for the store under one key. */
 interface DirtyKey {
@@ -131,11 +130,11 @@ export class WriteBehind implements DirtyKeys {
     const result = mergeValues(registration, key, current?.value, value);
     const reads = merge?.readsCurrent === true;
     const partial = reads && (waiting === undefined ? current === undefined : waiting.partial);
-    encodeValue(codec, result, key);
+    const accepted = ownCopy(this.#context, codec, key, result);
     const known = guess(this.#context, key, registration);
     const dirty = waiting ?? { registration, incoming: [], partial, known, flush: undefined };
     const replaced = dirty.incoming.length > 0 && (!reads || merge.combine !== undefined);
-    const next = reads && replaced ? combined(merge, key, dirty.incoming.at(-1), value) : reads ? value : result;
+    const next = reads && replaced ? combined(merge, key, dirty.incoming.at(-1), value) : reads ? value : accepted;
     fills.void(key);
     // First, since it may be refused.
     this.#show(key, dirty, result, entry?.revision);

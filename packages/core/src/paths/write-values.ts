@@ -1,9 +1,10 @@
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
+import type { Codec } from "../ports/codec.ts";
 import type { DeleteMutation, PutMutation, StoredRecord } from "../ports/store.ts";
 import { expiryOf, isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { nextTimestamp } from "../values/timestamp.ts";
-import { encodeValue } from "../wire/encode-value.ts";
+import { decodeValue, encodeValue } from "../wire/encode-value.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
 import type { Context } from "./context.ts";
 import { decodeFor, standingOf } from "./tiers.ts";
@@ -112,3 +113,13 @@ export const deleteMutation = (
   timestamp: nextTimestamp(context.clock.now(), context.settings.node),
   history: registration.policy.history,
 });
+
+/**
+ * What is to reach the store later: as it is now, whatever the caller does with the object afterwards.
+ * @throws {WarpError} `INVALID_VALUE`.
+ */
+export const ownCopy = ({ local }: Context, codec: Codec, key: string, value: unknown): unknown => {
+  const encoded = encodeValue(codec, value, key);
+  const isOwn = typeof value !== "object" || value === null || local?.isolate !== "none";
+  return isOwn ? value : decodeValue(codec, encoded, key);
+};
