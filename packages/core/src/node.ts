@@ -6,7 +6,7 @@ import { type WarpOptions, wholeNumber } from "./options.ts";
 import { BusSide, heartbeatMs } from "./paths/bus-side.ts";
 import { type Context, requireOpen } from "./paths/context.ts";
 import { Leases } from "./paths/lease.ts";
-import { dropHeard, payOwed } from "./paths/tiers.ts";
+import { dropHeard, entriesOf, payOwed } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
@@ -287,12 +287,11 @@ export class Node {
   }
 
   #dropAll(): void {
-    const { fills, local, versions, clock } = this.context;
+    const { fills, versions, clock } = this.context;
     fills.voidAll();
     versions?.gapAll(clock.now());
     this.composition.epoch?.seek();
-    if (local === undefined) return;
-    for (const [key] of local.entries())
+    for (const [key] of entriesOf(this.context))
       if (this.context.resolve(key)?.isDistributed !== false) dropHeard(this.context, key);
   }
 }

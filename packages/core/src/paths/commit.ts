@@ -61,13 +61,22 @@ const movedRecords = (
 
 /** Makes every tier of every node forget `keys`: here at once, then in the shared tier, then everywhere else. */
 export const dropEverywhere = async (context: Context, keys: readonly string[]): Promise<void> => {
+  let failure: unknown;
+  // A local cache that fails keeps neither the other keys nor the other nodes from being told.
   const dropHere = (): void => {
-    for (const key of keys) dropLocal(context, key);
+    for (const key of keys) {
+      try {
+        dropLocal(context, key);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
   };
   dropHere();
   await dropElsewhere(context, keys, () => {
     if (context.shared !== undefined) dropHere();
   });
+  if (failure !== undefined) throw failure;
 };
 
 const pauses = { firstMs: 10, longestMs: 1_000 };

@@ -176,20 +176,29 @@ export const tolerateCacheError = (context: Context, error: unknown, operation: 
   );
 };
 
+export interface Limits {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
 /**
  * Has the store take what this node holds for `keys`, where they are strong-local, before something else is done with them.
+ * @returns What is left of the limits.
  * @throws {WarpError} `DEADLINE_EXCEEDED`, `ABORTED`.
  */
 export const flushFirst = async (
   { dirty, clock, settings }: Context,
   keys: Iterable<string>,
   operation: string,
-  limits: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined } = {},
-): Promise<void> => {
-  if (dirty === undefined || dirty.depth === 0) return;
+  limits: Limits = { signal: undefined, timeoutMs: undefined },
+): Promise<Limits> => {
+  if (dirty === undefined || dirty.depth === 0) return limits;
+  const { signal, timeoutMs } = limits;
+  const began = clock.monotonic();
   const flushed = Promise.all([...keys].map((key) => dirty.flushKey(key)));
-  const timeoutMs = limits.timeoutMs ?? 2 * settings.storeDeadlineMs;
-  await waitFor(clock, flushed, { signal: limits.signal, timeoutMs, details: { operation, port: "store" } });
+  const details = { operation, port: "store" } as const;
+  await waitFor(clock, flushed, { signal, timeoutMs: timeoutMs ?? 2 * settings.storeDeadlineMs, details });
+  return { signal, timeoutMs: timeoutMs === undefined ? undefined : timeoutMs - (clock.monotonic() - began) };
 };
 
 /** Where an operation id is needed that no caller gave. */

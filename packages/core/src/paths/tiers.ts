@@ -216,6 +216,16 @@ export const dropHeard = (context: Context, key: string): void => {
   }
 };
 
+/** What the local tier holds; nothing if it fails to say. */
+export const entriesOf = (context: Context): Iterable<[string, Entry]> => {
+  try {
+    return context.local?.entries() ?? [];
+  } catch (error) {
+    context.errors.add(error, { operation: "drop" });
+    return [];
+  }
+};
+
 /** A hundred years. */
 export const longestSharedGraceMs: number = 36_525 * 86_400_000;
 

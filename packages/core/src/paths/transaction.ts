@@ -104,8 +104,7 @@ export class Transaction {
         port: "store",
       });
     }
-    await flushFirst(this.#context, this.#works.keys(), "commit", options);
-    await this.#commitToStore(store, options);
+    await this.#commitToStore(store, await flushFirst(this.#context, this.#works.keys(), "commit", options));
   }
 
   #requireLive(operation: string): void {

@@ -28,21 +28,30 @@ export const writeCall = (registration: Registration, keys: readonly string[], r
   together: request.together === true,
 });
 
-/** What the local tier knows of a key: good enough to guess what the store holds. */
-export const guess = (context: Context, key: string, registration: Registration): Known => {
+const nothing: Known = Object.freeze({ revision: undefined, value: undefined });
+
+/**
+ * What the local tier knows of a key: good enough to guess what the store holds.
+ * @param valueMatters Whether the outcome hangs on the value, or on the revision alone. Default: as the merge says.
+ */
+export const guess = (
+  context: Context,
+  key: string,
+  registration: Registration,
+  valueMatters: boolean = registration.policy.merge?.readsCurrent === true,
+): Known => {
   const entry = context.local?.get(key);
-  if (entry === undefined || entry.registration !== registration || isDirty(entry))
-    return { revision: undefined, value: undefined };
-  const { storeTtlMs, merge } = registration.policy;
-  // A value that the store let expire keeps its revision there, so a condition on that does not tell.
-  const mayBeGone = (storeTtlMs !== undefined || merge?.readsCurrent === true) && context.store !== undefined;
-  if (mayBeGone && context.clock.monotonic() >= expiryOf(entry)) return { revision: undefined, value: undefined };
-  // Without a store there are no revisions, and the entry is what counts while it is fresh.
-  if (context.store === undefined && standingOf(entry, registration, context.clock.monotonic()) === "suspect")
-    return { revision: undefined, value: undefined };
-  return context.store !== undefined && entry.revision === undefined
-    ? { revision: undefined, value: undefined }
-    : { revision: entry.revision, value: entry.value };
+  if (entry === undefined || entry.registration !== registration || isDirty(entry)) return nothing;
+  const now = context.clock.monotonic();
+  if (context.store === undefined) {
+    // Without a store there are no revisions, and the entry is what counts while it is fresh.
+    const standing = standingOf(entry, registration, now);
+    return standing === "suspect" || standing === "expired" ? nothing : { revision: undefined, value: entry.value };
+  }
+  if (entry.revision === undefined) return nothing;
+  if (now < expiryOf(entry)) return { revision: entry.revision, value: entry.value };
+  // It may have expired in the store too, which leaves its revision standing, and no value.
+  return valueMatters ? nothing : { revision: entry.revision, value: undefined };
 };
 
 /** What the store said that a key holds. */

@@ -1,3 +1,4 @@
+import { WarpError } from "../errors.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
@@ -60,6 +61,15 @@ export const applyLocally = (
 /** @throws {WarpError} `ABORTED` if the caller has left already. */
 const requireWaiting = ({ signal, operation }: WriteRequest, key: string): void => {
   if (signal?.aborted === true) throw abortedError(signal, { operation, key });
+};
+
+/** @throws {WarpError} `UNSUPPORTED` for a named operation where no record remembers it. */
+const requireUnnamed = ({ op, operation }: WriteRequest, key: string): void => {
+  if (op === undefined) return;
+  throw new WarpError("UNSUPPORTED", "op needs a store that the call writes to: not without one, nor strong-local", {
+    operation,
+    key,
+  });
 };
 
 /** What a named operation left, if it has taken place already: then the call is a repetition. */
@@ -127,6 +137,7 @@ export const setKey = async (
 ): Promise<unknown> => {
   registration.meters.writes++;
   requireWaiting(request, key);
+  if (context.store === undefined || !registration.isDistributed) requireUnnamed(request, key);
   if (context.store === undefined) return await setWithoutStore(context, registration, key, value, request);
   if (context.dirty !== undefined && !registration.isDistributed) {
     const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs ?? context.settings.storeDeadlineMs;
@@ -154,7 +165,7 @@ const deleteInStore = (
   runWrite(context, writeCall(registration, [key], request), async (run) => {
     const token = context.fills.take(key, registration);
     try {
-      let known = guess(context, key, registration);
+      let known = guess(context, key, registration, true);
       if (request.op !== undefined) {
         const before = await repeated(store, registration, key, request.op);
         if (before.done) return true;
@@ -190,9 +201,13 @@ export const deleteKey = async (
 ): Promise<boolean> => {
   registration.meters.deletes++;
   requireWaiting(request, key);
-  if (context.store === undefined) return await deleteWithoutStore(context, registration, key);
-  await flushFirst(context, [key], request.operation, request);
-  return await deleteInStore(context, context.store, registration, key, request);
+  if (context.store === undefined) {
+    requireUnnamed(request, key);
+    return await deleteWithoutStore(context, registration, key);
+  }
+  const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs;
+  const left = await flushFirst(context, [key], request.operation, { signal: request.signal, timeoutMs });
+  return await deleteInStore(context, context.store, registration, key, { ...request, ...left });
 };
 
 /** Drops `keys` from every tier of every node; the store keeps them. */
@@ -214,9 +229,9 @@ export const clearAll = async (context: Context): Promise<void> => {
     await waitFor(clock, dirty.flushAll(), { timeoutMs: 2 * settings.storeDeadlineMs, details });
   }
   context.fills.voidAll();
-  if (dirty === undefined || dirty.depth === 0) local?.clear();
-  else for (const [key] of local?.entries() ?? []) dropLocal(context, key);
   context.versions?.gapAll(context.clock.now());
   context.epochs?.renew();
   context.bus?.announceAll();
+  if (dirty === undefined || dirty.depth === 0) local?.clear();
+  else for (const [key] of local?.entries() ?? []) dropLocal(context, key);
 };
