@@ -26,4 +26,6 @@ export default {
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   modulePathIgnorePatterns: ["<rootDir>/dist/"],
   maxWorkers: 2,
+  // No test measures time: this only has to end a test that hangs, also on a machine that is busy with something else.
+  testTimeout: 120_000,
 };

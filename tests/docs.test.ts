@@ -28,6 +28,6 @@ describe("snippets that are marked as runnable", () => {
   for (const { name, file } of runnable) {
     it(`${name} runs to its end`, async () => {
       await promisify(execFile)(process.execPath, [file.replace(/\.ts$/, ".js")], { timeout: 60_000 });
-    }, 70_000);
+    });
   }
 });

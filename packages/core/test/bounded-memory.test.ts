@@ -45,12 +45,12 @@ const request = (more: Partial<ReadRequest> = {}): ReadRequest => ({
 
 // docs/pitfalls.md, 26: maps that only grow.
 describe("what a node holds once every call has ended", () => {
-  it("100 000 distinct keys leave no load, no fill, no lock and no work behind", async () => {
+  it("20 000 distinct keys leave no load, no fill, no lock and no work behind", async () => {
     const world = new ReadWorld();
     const node = await nodeOf(world, { localCache: new MemoryCache({ maxEntries: 1_000, clock: world.clock }) });
     node.registerFixed("*", { ttl: "1h", negativeTtl: "1h" });
     const batch = 5_000;
-    for (let from = 0; from < 100_000; from += batch) {
+    for (let from = 0; from < 20_000; from += batch) {
       const calls = Array.from({ length: batch }, (_, index) => {
         const key = `key-${from + index}`;
         return index % 2 === 0
@@ -63,7 +63,7 @@ describe("what a node holds once every call has ended", () => {
     expect(held(node)).toEqual(nothing);
     expect(node.context.local?.stats.entries).toBeLessThanOrEqual(1_000);
     expect(world.clock.pending).toBeLessThan(10);
-  }, 60_000);
+  });
 
   it("loads that failed, timed out, were aborted, overtaken or refused leave nothing behind either", async () => {
     const world = new ReadWorld();

@@ -347,7 +347,7 @@ describe("a process with a node in it", () => {
   let index = "";
   beforeAll(async () => {
     index = await compiled();
-  }, 60_000);
+  });
 
   const run = async (script: string): Promise<string> => {
     const head = `import * as core from ${JSON.stringify(index)}; const { Warp, MemoryStore, MemoryNetwork, MemoryBus, MemorySharedCache, silentLogger } = core;
@@ -369,7 +369,7 @@ describe("a process with a node in it", () => {
       process.on("exit", () => console.log("exits", process.getActiveResourcesInfo().filter((name) => name === "Timeout").length));
     `);
     expect(stdout).toBe("exits 0\n");
-  }, 30_000);
+  });
 
   it("exits by itself without close where nothing is under way: no timer of a node keeps it alive", async () => {
     const stdout = await run(`
@@ -380,7 +380,7 @@ describe("a process with a node in it", () => {
       process.on("exit", () => console.log("exits"));
     `);
     expect(stdout).toBe("exits\n");
-  }, 30_000);
+  });
 
   it("exits by itself after a close that ran out of time", async () => {
     const stdout = await run(`
@@ -391,7 +391,7 @@ describe("a process with a node in it", () => {
       await warp.close({ timeout: 100 }).catch((error) => console.log(error.code));
     `);
     expect(stdout).toBe("DEADLINE_EXCEEDED\n");
-  }, 30_000);
+  });
 });
 
 describe("flush", () => {

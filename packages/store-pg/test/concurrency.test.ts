@@ -230,7 +230,7 @@ await describeWith("postgres", (url) => {
       expect(landed).toBeGreaterThanOrEqual(10);
       const placeholders = await client.query(`SELECT key FROM ${table} WHERE micros = 0`, []);
       expect(placeholders).toEqual([]);
-    }, 30_000);
+    });
 
     it("with a thousand keys each, half of them common, leave the work of one of them on each", async () => {
       const others = new PgStore(fromPool(bench.pool()), { table, reapEvery: never });

@@ -58,7 +58,7 @@ describe("PGlite", () => {
   let database: PGlite;
   beforeAll(async () => {
     database = await PGlite.create();
-  }, 60_000);
+  });
   afterAll(() => database.close());
   registerAll(() => {
     const client = fromPglite(database);

@@ -45,7 +45,7 @@ describe("a server for tests", () => {
     expect(await accepts(port)).toBe(true);
     await stop();
     if (process.env.WARP_TEST_POSTGRES_URL === undefined) expect(await accepts(port)).toBe(false);
-  }, 60_000);
+  });
 
   it("is stopped and its folder removed when the process that asked for it is killed", async () => {
     const folder = await mkdtemp(join(tmpdir(), "warp-supervised-"));
@@ -65,5 +65,5 @@ describe("a server for tests", () => {
     runner.kill("SIGKILL");
     await until("the server's end", async () => !isAlive(pid));
     await until("the folder's removal", async () => !(await exists(folder)));
-  }, 30_000);
+  });
 });
