@@ -207,6 +207,14 @@ describe("a bound in bytes", () => {
     );
   });
 
+  it("a value that grows makes room among the others, and does not go itself", () => {
+    const cache = sized();
+    cache.set("a", lasting(0));
+    cache.set("b", lasting(94));
+    cache.set("a", lasting(82));
+    expect([cache.get("a")?.value, cache.get("b")]).toEqual([82, undefined]);
+  });
+
   it("counts what a value weighed when it was put, although it was edited since", () => {
     const cache = new MemoryCache({ maxBytes: 1_000, sizeOf: (_key, value) => (value as string[]).length });
     const value = ["a", "b"];

@@ -170,7 +170,7 @@ export class MemoryCache implements LocalCache {
         this.#pause--;
         break;
       }
-      if (!this.#hand.evict(newest, this.#evict)) {
+      if (!this.#hand.evict(entry, newest, this.#evict)) {
         // All but the newest are dirty. Without a pause every put would walk them all to find that out.
         this.#pause = this.#entries.size >> 3;
         break;

@@ -19,10 +19,11 @@ export class SieveHand {
   }
 
   /**
-   * Hands the entry to evict, never `newest`, to `evict`, which removes it. False if all others are dirty.
+   * Hands the entry to evict to `evict`, which removes it. False if all that may go are dirty.
+   * @param put The entry that room is made for: it does not go itself.
    * @param newest The entry just added at the end of the queue, if there is one: in SIEVE room is made before it.
    */
-  evict(newest: Entry | undefined, evict: (key: string, entry: Entry) => void): boolean {
+  evict(put: Entry, newest: Entry | undefined, evict: (key: string, entry: Entry) => void): boolean {
     this.#removals = 0;
     // In two rounds every mark is off, so that only dirty entries are left.
     for (let left = 2 * this.#entries.size + 1; left > 0; left--) {
@@ -35,7 +36,7 @@ export class SieveHand {
       if (entry === undefined) return false;
       this.#advance(newest);
       if (isVisited(entry)) clearVisited(entry);
-      else if (!isDirty(entry)) {
+      else if (entry !== put && !isDirty(entry)) {
         evict(key, entry);
         return true;
       }
