@@ -359,3 +359,24 @@ describe("a strong-local value that its caller changes afterwards", () => {
     expect(cluster.stored("k")).toEqual({ n: 1 });
   });
 });
+
+describe("a node that came, wrote and left", () => {
+  it("is noticed also by one who missed all of it", async () => {
+    const cluster = new Cluster();
+    const [b, c] = [await cluster.member("b"), await cluster.member("c")];
+    await cluster.clock.advance(2_000);
+    await cluster.run(b.set("k:1", "old"));
+    await cluster.settle();
+    expect(await cluster.run(c.get("k:1"))).toBe("old");
+    cluster.network.faults = { drop: ({ from, to }) => from === "a" && to === "c" };
+    const a = await cluster.member("a");
+    await cluster.run(a.set("k:1", "new"));
+    await cluster.run(a.close());
+    cluster.network.faults = {};
+    await cluster.clock.advance(2_000);
+    expect(await cluster.run(c.get("k:1"))).toBe("new");
+    const suspected = c.status().suspects;
+    await cluster.clock.advance(20_000);
+    expect(c.status().suspects).toBe(suspected);
+  });
+});

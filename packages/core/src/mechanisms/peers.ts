@@ -14,6 +14,13 @@ interface Peer {
   vanished: boolean;
 }
 
+/** A goodbye that this node itself heard. */
+interface Departure {
+  readonly heard: Heard;
+  /** Monotonic. */
+  readonly at: number;
+}
+
 /** What a piece of news from or about a sender means. */
 export type Continuity = "expected" | "repeated" | "gap" | "unknown-sender" | "former-incarnation";
 
@@ -30,7 +37,7 @@ export class Peers {
   /** The incarnation of each name that was heard of last. */
   readonly #newest: Map<NodeId, string> = new Map();
   /** Those that said goodbye: what of theirs still comes in is late. Oldest first. */
-  readonly #departed: Set<string> = new Set();
+  readonly #departed: Map<string, Departure | undefined> = new Map();
   readonly #vanishAfterMs: number;
   readonly #forgetAfterMs: number;
 
@@ -80,11 +87,23 @@ export class Peers {
     return last > peer.last ? this.#advance(peer, 0, last) : "repeated";
   }
 
-  left(incarnation: string): void {
+  /** @param now When this node heard the goodbye itself: others are then told of it for a while. */
+  left(incarnation: string, now?: number): void {
     const peer = this.#peers.get(incarnation);
     if (peer !== undefined) this.#forget(peer);
-    this.#departed.add(incarnation);
-    if (this.#departed.size > mostDeparted) this.#departed.delete(this.#departed.values().next().value as string);
+    const isOwn = peer !== undefined && now !== undefined;
+    const departure = isOwn ? { heard: { node: peer.node, incarnation, last: peer.last }, at: now } : undefined;
+    this.#departed.set(incarnation, departure);
+    if (this.#departed.size > mostDeparted) this.#departed.delete(this.#departed.keys().next().value as string);
+  }
+
+  /** Somebody else heard the sender up to `last`, and then its goodbye: nobody will tell of it much longer. */
+  reportedLeft({ incarnation, last }: Heard): Continuity {
+    if (this.#departed.has(incarnation)) return "repeated";
+    const peer = this.#peers.get(incarnation);
+    this.left(incarnation);
+    if (last <= (peer?.last ?? 0)) return "repeated";
+    return peer === undefined ? "unknown-sender" : "gap";
   }
 
   /** @returns The nodes that vanished since the last call; forgets those that are long gone. */
@@ -111,6 +130,14 @@ export class Peers {
     return [...this.#peers.values()]
       .filter(({ hearsay, vanished }) => !hearsay && !vanished)
       .map(({ node, incarnation, last }) => ({ node, incarnation, last }));
+  }
+
+  /** Those whose goodbye this node heard so lately that others may have missed it, and all that came before it. */
+  reportDeparted(now: number): readonly Heard[] {
+    const recent: Heard[] = [];
+    for (const departure of this.#departed.values())
+      if (departure !== undefined && now - departure.at <= this.#vanishAfterMs) recent.push(departure.heard);
+    return recent;
   }
 
   #add(peer: Peer): void {

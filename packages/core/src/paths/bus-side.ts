@@ -209,7 +209,9 @@ export class BusSide implements Announcer {
 
   async #heartbeat(): Promise<void> {
     const epoch = this.#parts.epoch?.trusted;
-    await this.#send(0, [{ kind: "heartbeat", last: this.#outbox.last, heard: this.peers.report(), epoch }]);
+    const departed = this.peers.reportDeparted(this.#context.clock.monotonic());
+    const body = { kind: "heartbeat", last: this.#outbox.last, heard: this.peers.report(), epoch } as const;
+    await this.#send(0, [departed.length === 0 ? body : { ...body, departed }]);
     this.#context.meters.bus.heartbeatsSent++;
   }
 

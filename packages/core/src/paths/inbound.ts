@@ -119,17 +119,18 @@ export class Inbound {
         this.#heard(body, now);
         break;
       case "goodbye":
-        this.#parts.peers.left(frame.incarnation);
+        this.#parts.peers.left(frame.incarnation, now);
         break;
       default:
         news.other(body, frame.sentAt);
     }
   }
 
-  #heard({ heard, epoch }: HeartbeatBody, now: number): void {
+  #heard({ heard, epoch, departed = [] }: HeartbeatBody, now: number): void {
     const { settings, meters } = this.#context;
     meters.bus.heartbeatsReceived++;
     if (epoch !== undefined) this.#parts.epoch?.named(epoch);
     for (const report of heard) if (report.node !== settings.node) this.#judge(this.#parts.peers.reported(report, now));
+    for (const report of departed) this.#judge(this.#parts.peers.reportedLeft(report));
   }
 }

@@ -29,6 +29,8 @@ export interface HeartbeatBody {
   readonly heard: readonly Heard[];
   /** The epoch of the shared tier that it trusts. */
   readonly epoch: string | undefined;
+  /** Whose goodbye the sender heard lately. */
+  readonly departed?: readonly Heard[];
 }
 
 /** The sender leaves, and everything it had to tell is told. */
@@ -65,6 +67,15 @@ const goodbye = 4;
 const lease = 5;
 const attach = 6;
 
+const writeHeard = (payload: Writer, heard: readonly Heard[]): void => {
+  payload.varint(heard.length);
+  for (const { node, incarnation, last } of heard) {
+    payload.text(node);
+    payload.text(incarnation);
+    payload.varint(last);
+  }
+};
+
 const writePayload = (payload: Writer, body: FrameBody): number => {
   switch (body.kind) {
     case "drop":
@@ -76,14 +87,10 @@ const writePayload = (payload: Writer, body: FrameBody): number => {
       return dropAll;
     case "heartbeat":
       payload.varint(body.last);
-      payload.varint(body.heard.length);
-      for (const { node, incarnation, last } of body.heard) {
-        payload.text(node);
-        payload.text(incarnation);
-        payload.varint(last);
-      }
+      writeHeard(payload, body.heard);
       payload.byte(body.epoch === undefined ? 0 : 1);
       if (body.epoch !== undefined) payload.text(body.epoch);
+      if (body.departed !== undefined) writeHeard(payload, body.departed);
       return heartbeat;
     case "goodbye":
       payload.varint(body.last);
@@ -117,12 +124,19 @@ const readDrop = (payload: Reader): DropBody => {
   return { kind: "drop", keys, sharedDropped };
 };
 
-const readHeartbeat = (payload: Reader): HeartbeatBody => {
-  const last = payload.varint();
+const readHeard = (payload: Reader): readonly Heard[] => {
   const heard: Heard[] = [];
   for (let left = payload.varint(); left > 0; left -= 1)
     heard.push({ node: payload.text(), incarnation: payload.text(), last: payload.varint() });
-  return { kind: "heartbeat", last, heard, epoch: payload.byte() === 1 ? payload.text() : undefined };
+  return heard;
+};
+
+const readHeartbeat = (payload: Reader): HeartbeatBody => {
+  const last = payload.varint();
+  const heard = readHeard(payload);
+  const epoch = payload.byte() === 1 ? payload.text() : undefined;
+  const body = { kind: "heartbeat", last, heard, epoch } as const;
+  return payload.left > 0 ? { ...body, departed: readHeard(payload) } : body;
 };
 
 /** The next body, or `undefined` for one of a kind that this version does not know. */
@@ -162,9 +176,9 @@ export const bodyBytes = (body: FrameBody): number => {
     case "drop":
       return body.keys.reduce((bytes, key) => bytes + dropKeyBytes(key), dropOverheadBytes);
     case "heartbeat":
-      return body.heard.reduce(
+      return [...body.heard, ...(body.departed ?? [])].reduce(
         (bytes, { node, incarnation }) => bytes + textBytes(node) + textBytes(incarnation) + longestVarintBytes,
-        envelopeBytes + 2 * longestVarintBytes + 1 + (body.epoch === undefined ? 0 : textBytes(body.epoch)),
+        envelopeBytes + 3 * longestVarintBytes + 1 + (body.epoch === undefined ? 0 : textBytes(body.epoch)),
       );
     case "lease":
       return envelopeBytes + textBytes(body.id) + 9;

@@ -25,12 +25,16 @@ const heard = fc.record({ node: text, incarnation: text, last: whole });
 export const frameBody: fc.Arbitrary<FrameBody> = fc.oneof(
   fc.record({ kind: fc.constant("drop" as const), keys: fc.array(text), sharedDropped: fc.boolean() }),
   fc.constant({ kind: "drop-all" as const }),
-  fc.record({
-    kind: fc.constant("heartbeat" as const),
-    last: whole,
-    heard: fc.array(heard),
-    epoch: fc.option(text, { nil: undefined }),
-  }),
+  fc.record(
+    {
+      kind: fc.constant("heartbeat" as const),
+      last: whole,
+      heard: fc.array(heard),
+      epoch: fc.option(text, { nil: undefined }),
+      departed: fc.array(heard),
+    },
+    { requiredKeys: ["kind", "last", "heard", "epoch"] },
+  ),
   fc.record({ kind: fc.constant("goodbye" as const), last: whole }),
   fc.record({
     kind: fc.constant("lease" as const),
