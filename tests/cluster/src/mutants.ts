@@ -4,6 +4,7 @@ import { Peers } from "../../../packages/core/src/mechanisms/peers.ts";
 import { Registration } from "../../../packages/core/src/mechanisms/registration.ts";
 import { SharedAccess } from "../../../packages/core/src/mechanisms/shared-access.ts";
 import { SharedEpoch } from "../../../packages/core/src/mechanisms/shared-epoch.ts";
+import { StoreAccess } from "../../../packages/core/src/mechanisms/store-access.ts";
 import {
   deafTo,
   joinVoided,
@@ -24,6 +25,7 @@ import { overtakenReply } from "./scenarios/overtaken-reply.ts";
 import { restart } from "./scenarios/restart.ts";
 import { sharedSlot } from "./scenarios/shared-slot.ts";
 import { sharedTrouble } from "./scenarios/shared-trouble.ts";
+import { storeExpiry } from "./scenarios/store-expiry.ts";
 import { unknownOutcome } from "./scenarios/unknown-outcome.ts";
 import { writeBehind } from "./scenarios/write-behind.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -62,6 +64,19 @@ export const mutants: readonly Mutant[] = [
     name: "a write behind whose outcome is unknown is made again",
     scenario: writeBehind,
     apply: unknownIsRefused,
+  },
+  {
+    name: "the store's expiries are judged by a clock that is an hour behind",
+    scenario: storeExpiry,
+    apply: () =>
+      replace(
+        StoreAccess.prototype,
+        "estimatedNow",
+        (original) =>
+          function (this: StoreAccess) {
+            return original.call(this) - 3_600_000;
+          },
+      ),
   },
   { name: "a reader joins a load that was overtaken", scenario: overtakenLoad, apply: joinVoided },
   {

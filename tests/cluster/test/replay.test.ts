@@ -11,6 +11,7 @@ import { overtakenReply } from "../src/scenarios/overtaken-reply.ts";
 import { restart } from "../src/scenarios/restart.ts";
 import { sharedSlot } from "../src/scenarios/shared-slot.ts";
 import { sharedTrouble } from "../src/scenarios/shared-trouble.ts";
+import { storeExpiry } from "../src/scenarios/store-expiry.ts";
 import { unknownOutcome } from "../src/scenarios/unknown-outcome.ts";
 import { writeBehind } from "../src/scenarios/write-behind.ts";
 
@@ -25,6 +26,7 @@ const scenarios = {
   restart,
   sharedSlot,
   sharedTrouble,
+  storeExpiry,
   unknownOutcome,
   writeBehind,
 };

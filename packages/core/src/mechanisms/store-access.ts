@@ -43,6 +43,8 @@ export class StoreAccess {
   readonly #newOperation: () => OperationId;
   /** From this node's monotonic clock, which no jump of the wall clock moves, to the store's clock. */
   #offsetMs: number;
+  /** Until then the offset is that of this machine's clock, which may be wrong by any amount. */
+  #isClockKnown = false;
 
   constructor(store: Store, guard: Guard, clock: Clock, newOperation: () => OperationId) {
     this.store = store;
@@ -151,17 +153,26 @@ export class StoreAccess {
     return this.#clock.monotonic() + this.#offsetMs;
   }
 
+  /** Milliseconds until `at` by the store's clock; 0 if nobody knows what it says. Asks the store at most once. */
+  async leftUntil(at: number): Promise<number> {
+    if (!this.#isClockKnown) await this.now({ operation: "get" }).catch(() => undefined);
+    return this.#isClockKnown ? Math.max(0, at - this.estimatedNow()) : 0;
+  }
+
   /** Asks the store for its clock. */
   async now(call: GuardedCall): Promise<number> {
     const now = await this.guard.call(call, (options) => this.store.now(options));
     this.#offsetMs = now - this.#clock.monotonic();
+    this.#isClockKnown = true;
     return now;
   }
 
   #learn(operation: OperationId, records: readonly (StoredRecord | undefined)[]): void {
     // A record that was only checked may be of any age.
     const record = records.find((candidate) => candidate?.revision === operation);
-    if (record !== undefined) this.#offsetMs = record.committedAt - this.#clock.monotonic();
+    if (record === undefined) return;
+    this.#offsetMs = record.committedAt - this.#clock.monotonic();
+    this.#isClockKnown = true;
   }
 
   async #read(lookups: readonly Lookup[]): Promise<readonly Found[]> {

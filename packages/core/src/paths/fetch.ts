@@ -118,12 +118,6 @@ const candidateOf = (context: Context, entry: Entry | undefined): Candidate | un
         leftMs: expiryOf(entry) - context.clock.monotonic(),
       };
 
-/** The longest life that the store's own expiry leaves. */
-const storeLeftMs = (context: Context, record: StoredRecord): number =>
-  record.expiresAt === undefined || context.store === undefined
-    ? Number.POSITIVE_INFINITY
-    : Math.max(0, record.expiresAt - context.store.estimatedNow());
-
 const adoptUnchanged = (fetch: Fetch, candidate: Candidate, claim: SlotClaim | undefined): Fetched => {
   const { context, key, registration, token } = fetch;
   const { value, revision, bytes, leftMs } = candidate;
@@ -136,7 +130,13 @@ const adoptUnchanged = (fetch: Fetch, candidate: Candidate, claim: SlotClaim | u
   return { value, revision, fromStore: true, record: undefined, claim };
 };
 
-const adoptRecord = (fetch: Fetch, record: StoredRecord | undefined, claim: SlotClaim | undefined): Fetched => {
+/** @param mostMs The longest life that the store's own expiry leaves. */
+const adoptRecord = (
+  fetch: Fetch,
+  record: StoredRecord | undefined,
+  claim: SlotClaim | undefined,
+  mostMs: number,
+): Fetched => {
   const { context, key, registration, token } = fetch;
   if (record?.value === undefined) {
     registration.meters.misses++;
@@ -163,7 +163,7 @@ const adoptRecord = (fetch: Fetch, record: StoredRecord | undefined, claim: Slot
     token,
     value,
     revision,
-    life: newLife(context, key, registration, false, storeLeftMs(context, record)),
+    life: newLife(context, key, registration, false, mostMs),
   };
   fillLocal(context, fill);
   fillShared(context, fill, bytes, claim);
@@ -188,7 +188,8 @@ export const fetchStored = async (
   const found = await store.get(key, isJudged ? candidate.revision : undefined);
   if (found === "unchanged") return adoptUnchanged(fetch, candidate as Candidate, claim);
   if (candidate !== undefined) registration.meters.suspectsReplaced++;
-  return adoptRecord(fetch, found, claim);
+  const mostMs = found?.expiresAt === undefined ? Number.POSITIVE_INFINITY : await store.leftUntil(found.expiresAt);
+  return adoptRecord(fetch, found, claim, mostMs);
 };
 
 /**
