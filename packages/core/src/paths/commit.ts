@@ -17,6 +17,8 @@ export interface CommitRun {
   cancelled: boolean;
   /** One of many independent commits, which share round trips. */
   readonly together?: boolean;
+  /** Where nobody waits: told why an outcome is not known yet, at ever longer intervals. */
+  readonly onUnsettled?: (error: WarpError) => void;
 }
 
 export type Settled =
@@ -124,6 +126,8 @@ const settle = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
     if (verdict === "lost" && records !== undefined)
       return { kind: "lost", conflicts: movedRecords(mutations, records) };
     if (verdict === "unknown") throw unknownError(attempt, cause);
+    // After 1, 2, 4, 8 … rounds.
+    if ((round & (round + 1)) === 0 && round > 0) run.onUnsettled?.(cause);
     const tooLateToLand = context.clock.monotonic() - sentAt > store.store.landsWithinMs;
     if (run.cancelled && tooLateToLand) throw unknownError(attempt, cause);
     if (verdict !== "pending" || run.cancelled) continue;

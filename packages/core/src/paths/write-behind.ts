@@ -196,19 +196,23 @@ export class WriteBehind implements DirtyKeys {
         await this.#commit(key, dirty, incoming);
         return;
       } catch (error) {
-        errors.add(error, { operation: "write-behind", key });
         if (isHopeless(error, dirty.registration)) {
-          logger.error(
-            { err: error, operation: "write-behind", key },
-            "a write was given up: sending it again can do no good",
-          );
+          errors.add(error, { operation: "write-behind", key });
+          const reason = { err: error, operation: "write-behind", key };
+          logger.error(reason, "a write was given up: sending it again can do no good");
           this.#giveUp(key, dirty, incoming.length);
           return;
         }
-        logger.warn({ err: error, operation: "write-behind", key }, "the store did not take a write; trying again");
+        this.#report(key, error);
         await delay(clock, backoffMs(attempt, random, pauses), true);
       }
     }
+  }
+
+  #report(key: string, error: unknown): void {
+    const { errors, logger } = this.#context;
+    errors.add(error, { operation: "write-behind", key });
+    logger.warn({ err: error, operation: "write-behind", key }, "the store did not take a write; trying again");
   }
 
   async #commit(key: string, dirty: DirtyKey, incoming: readonly unknown[]): Promise<void> {
@@ -216,7 +220,12 @@ export class WriteBehind implements DirtyKeys {
     const merged = (): unknown =>
       incoming.reduce((current, value) => mergeValues(registration, key, current, value), dirty.known.value);
     const landed = await commitLoop(this.#context, {
-      run: { operation: "write-behind", sent: false, cancelled: false },
+      run: {
+        operation: "write-behind",
+        sent: false,
+        cancelled: false,
+        onUnsettled: (error) => this.#report(key, error),
+      },
       store: this.#store,
       operation: undefined,
       plan: () => {

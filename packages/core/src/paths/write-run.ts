@@ -6,7 +6,7 @@ import type { Mutation, StoredRecord } from "../ports/store.ts";
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
-import type { Context } from "./context.ts";
+import { type Context, inBackground } from "./context.ts";
 
 export interface WriteCall {
   /** The public call, for errors. */
@@ -74,6 +74,7 @@ export const runWrite = async <T>(
     // The order of writes is the store's (rule 1): the turn only saves conflicts, so nobody waits for a lost cause.
     release();
     if (!run.sent) throw error;
+    inBackground(context, operation, details.key, job);
     throw unknownOutcome(details, error);
   }
 };
