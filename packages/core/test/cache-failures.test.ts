@@ -195,6 +195,16 @@ describe('a shared tier that fails, under onCacheError: "reject"', () => {
     expect(await failureOf(node.get("k"))).toMatchObject({ code: "UNAVAILABLE", port: "shared-cache" });
   });
 
+  it("fail-safe is for the store and the loader, and does not hide it", async () => {
+    const world = new ReadWorld();
+    const node = await world.readyNode({ shared: true }, { onCacheError: "reject" });
+    node.register("k", { ttl: "1s", failSafe: "1h" });
+    await node.set("k", 1);
+    await world.clock.advance(2_000);
+    world.sharedFaults.mode = "refuses";
+    expect(await failureOf(node.get("k"))).toMatchObject({ code: "UNAVAILABLE", port: "shared-cache" });
+  });
+
   it("hits of the local tier do not depend on it", async () => {
     const world = new ReadWorld();
     const node = await world.readyNode({ shared: true }, { onCacheError: "reject" });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import type { WarpError } from "../src/index.ts";
 import { failOnUnhandledRejections, failureOf, watch } from "./support/outcomes.ts";
 import { ReadWorld } from "./support/read-world.ts";
 import { settle } from "./support/virtual-clock.ts";
@@ -61,6 +62,24 @@ describe("getMany", () => {
       ["k2", "CORRUPT"],
       ["other", "UNREGISTERED"],
     ]);
+  });
+
+  it("one deadline and one signal hold for all keys", async () => {
+    const world = new ReadWorld();
+    const node = world.node();
+    node.register("k*", { ttl: "1h" });
+    await node.set("k0", 0);
+    world.storeFaults.mode = "silent";
+    const late = watch(node.getMany(keysOf(3), { hardTimeout: 50 }));
+    const controller = new AbortController();
+    const aborted = watch(node.getMany(keysOf(3), { signal: controller.signal }));
+    await world.clock.advance(10);
+    controller.abort();
+    await settle();
+    expect(aborted.code).toBe("ABORTED");
+    expect([...((aborted.error as WarpError).errors?.keys() ?? [])]).toEqual(["k1", "k2"]);
+    await world.clock.advance(40);
+    expect(late.code).toBe("DEADLINE_EXCEEDED");
   });
 
   it("suspects among the keys are revalidated in the same round trip, and move no bytes", async () => {

@@ -98,6 +98,20 @@ describe("which registration a key belongs to", () => {
     expect(await node.find("user:1")).toBeUndefined();
   });
 
+  it("a load under way for a registration that ended is not shared by those who come under the next", async () => {
+    const world = new ReadWorld();
+    const node = world.node({ store: false });
+    node.register("k", { ttl: "1h" });
+    let end: (value: string) => void = () => undefined;
+    const first = node.getOrSet("k", () => new Promise<string>((resolve) => (end = resolve)));
+    await node.unregister("k");
+    node.register("k", { ttl: "1h" });
+    expect(await node.getOrSet("k", () => "second")).toBe("second");
+    end("first");
+    expect(await first).toBe("first");
+    expect(node.peek("k")).toBe("second");
+  });
+
   it("a load under way for a registration that ended fills nothing", async () => {
     const world = new ReadWorld();
     const node = world.node();

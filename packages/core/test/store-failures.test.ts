@@ -142,6 +142,17 @@ describe("the store's circuit breaker", () => {
     expect(state(world)).toBe(0);
   });
 
+  it("while it is open, expired values that fail-safe serves do not fill the log", async () => {
+    const world = new ReadWorld();
+    const node = world.node();
+    node.register("k", { ttl: "1s", failSafe: "1h" });
+    await node.set("k", 1);
+    await world.clock.advance(2_000);
+    world.storeFaults.mode = "refuses";
+    for (let read = 0; read < 1_000; read++) expect(await node.get("k")).toBe(1);
+    expect(world.warnings().length).toBeLessThan(20);
+  });
+
   it("is half open while it probes, behind the callers' backs, and closes when the store answers", async () => {
     const world = new ReadWorld();
     const node = world.node();

@@ -117,7 +117,8 @@ export class SingleFlight<F, L> {
   /** The flight that a caller arriving now may join. @param forced It joins only one that asks the authority. */
   current(key: string, owner: EntryOwner, forced: boolean): Flight<F, L> | undefined {
     const flight = this.#flights.get(key);
-    if (flight === undefined || flight.aborted || !this.#fills.isValid(flight.token)) return undefined;
+    if (flight === undefined || flight.owner !== owner || flight.aborted || !this.#fills.isValid(flight.token))
+      return undefined;
     if (forced && !flight.forced) return undefined;
     return flight.token.generation === owner.generation ? flight : undefined;
   }

@@ -167,6 +167,10 @@ const patientAnswer = async (wait: Wait): Promise<unknown> => {
   return stale;
 };
 
+/** Where a failing cache is to surface, fail-safe does not hide it: that is for the store and the loader. */
+const isOfCache = (error: unknown): boolean =>
+  WarpError.is(error) && (error.port === "shared-cache" || error.port === "local-cache");
+
 const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
   const { context, registration, flight, request } = wait;
   flight.enter();
@@ -180,10 +184,12 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
       throw error;
     }
     flight.detach();
-    const stale = staleValue(wait);
+    const stale = isOfCache(error) ? undefined : staleValue(wait);
     if (stale === undefined) throw error;
     registration.meters.staleServed++;
-    context.logger.warn(
+    // While its breaker is open nothing new is learned of the store, and a line for each read would fill the log.
+    const level = (context.store?.guard.state ?? "closed") === "closed" ? "warn" : "debug";
+    context.logger[level](
       { err: error, operation: request.operation, node: context.settings.node },
       "serving an expired value: it could not be replaced",
     );
