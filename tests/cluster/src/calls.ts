@@ -103,6 +103,12 @@ export class Calls {
     );
   }
 
+  /** Nothing that was called on `node` may be under way any more. */
+  requireEnded(node: ClusterNode): void {
+    for (const { node: its, what } of this.#open.values())
+      if (its === node) this.failures.push(`${what} on ${node.name} had not ended when it had closed`);
+  }
+
   /** What has not ended, of nodes that live. */
   get open(): readonly string[] {
     return [...this.#open.values()]

@@ -1,3 +1,4 @@
+import type { Calls } from "./calls.ts";
 import type { Cluster, ClusterNode } from "./cluster.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -12,7 +13,8 @@ export type TroubleKind =
   | "rollback"
   | "freeze"
   | "clock"
-  | "crash";
+  | "crash"
+  | "leave";
 
 export interface ChaosOptions {
   readonly cluster: Cluster;
@@ -22,6 +24,8 @@ export interface ChaosOptions {
   readonly kinds?: readonly TroubleKind[];
   /** The longest that a trouble lasts, in milliseconds. Default 4 000. */
   readonly longestMs?: number;
+  /** Told of what nodes do of themselves. */
+  readonly calls?: Calls;
   /** Told of a node that began in place of one that crashed. */
   readonly onRestart?: (node: ClusterNode) => void;
 }
@@ -106,6 +110,26 @@ const troubles: Readonly<Record<TroubleKind, Trouble>> = {
   },
   clock: async ({ chance }, { clock }) => {
     clock.setSkew(chance.integer(-3_600_000, 3_600_000));
+  },
+  /** A node closes while it is at work; its calls end, and then its process. */
+  leave: async ({ cluster, chance, calls, onRestart }, node, lastMs) => {
+    if (cluster.live.length < 3 || node.warp.status().state !== "open") return;
+    let isOver = false;
+    const end = async (): Promise<void> => {
+      await calls?.watch(node, "close", node.warp.close());
+      // What was under way when it closed has until then to end.
+      await cluster.scheduler.delay(3_000, node.clock);
+      calls?.requireEnded(node);
+      isOver = true;
+    };
+    void end();
+    // It may crash while it closes.
+    while (!isOver && node.clock.state !== "crashed") await cluster.scheduler.delay(100);
+    cluster.crash(node);
+    await cluster.scheduler.delay(lastMs);
+    if (chance.next() < 0.5) return;
+    cluster.network.reconnect(node.name);
+    onRestart?.(cluster.start(node.name));
   },
   crash: async ({ cluster, chance, onRestart }, node, lastMs) => {
     if (cluster.live.length < 3) return;

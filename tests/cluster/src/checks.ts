@@ -33,7 +33,10 @@ const leftovers = ({ name, warp }: ClusterNode): string[] => {
 };
 
 /** Every call has ended as it may, and every node has let go of what it held for them. */
-const requireAllEnded = (cluster: Cluster, calls: Calls): void => {
+const requireAllEnded = async (cluster: Cluster, calls: Calls): Promise<void> => {
+  const isAtRest = (): boolean => cluster.live.every((node) => leftovers(node).length === 0);
+  // What a node does of itself may just be under way, but not for ever.
+  if (!isAtRest()) await cluster.scheduler.run({ until: isAtRest, maxVirtualMs: 10_000 }).catch(() => undefined);
   const open = calls.open.map((what) => `never ended: ${what}`);
   fail([...calls.failures, ...open, ...cluster.live.flatMap(leftovers)], calls);
 };
@@ -73,7 +76,7 @@ export const requireConsistentEnd = async (
   cluster.heal();
   await cluster.scheduler.run({ until: () => calls.open.length === 0, maxVirtualMs: 120_000 });
   await cluster.scheduler.advance(quietMs);
-  requireAllEnded(cluster, calls);
+  await requireAllEnded(cluster, calls);
   fail(wrong(), calls);
   await requireAgreement(cluster, calls, keys, read);
 };

@@ -130,7 +130,7 @@ export class Workload {
   /** Listens to what `node` says of writes behind its callers' backs. */
   async listen(node: ClusterNode): Promise<void> {
     for await (const { code, key } of node.warp.publishErrors())
-      if (code === "OUTCOME_UNKNOWN" && key !== undefined) this.#account(key).doubtful.add(node);
+      if (code === "OUTCOME_UNKNOWN" && key !== undefined) this.#accounts.get(key)?.doubtful.add(node);
   }
 
   #account(key: string): Account {

@@ -5,4 +5,4 @@ import { busOutage } from "../src/scenarios/bus-outage.ts";
 it("what a node could not publish reaches its peers when the bus is back", async () => {
   const { seeds } = await forEachSeed(1_000, busOutage);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

@@ -5,4 +5,4 @@ import { death } from "../src/scenarios/death.ts";
 it("a node that dies between its commit and its publish leaves no old copy with its peers", async () => {
   const { seeds } = await forEachSeed(2_000, death);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

@@ -5,4 +5,4 @@ import { gap } from "../src/scenarios/gap.ts";
 it("a gap that is noticed during a fill or a revalidation makes the copy suspect", async () => {
   const { seeds } = await forEachSeed(2_000, gap);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

@@ -265,7 +265,7 @@ describe("with a store", () => {
     });
     // All ways it can go were gone.
     if (process.env.WARP_SEED === undefined) expect(seen.size).toBe(4);
-  }, 300_000);
+  }, 3_600_000);
 
   it("a renewal that races the expiry wins or is refused, on all nodes alike", async () => {
     const seen = new Map<string, number>();
@@ -295,7 +295,7 @@ describe("with a store", () => {
       await cluster.end();
     });
     if (process.env.WARP_SEED === undefined) expect(seen.size).toBe(2);
-  }, 300_000);
+  }, 3_600_000);
 
   it("lost frames and lost requests and replies of the store leave no stale copy", async () => {
     await forEachSeed(300, async (scheduler) => {
@@ -333,7 +333,7 @@ describe("with a store", () => {
       expect(cluster.remains().filter((key) => key.includes("lease"))).toEqual([]);
       await cluster.end();
     });
-  }, 300_000);
+  }, 3_600_000);
 
   it("an expiry while the store is away is acted on when it is back", async () => {
     const scheduler = new Scheduler(8);

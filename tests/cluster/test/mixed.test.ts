@@ -5,4 +5,4 @@ import { mixed } from "../src/scenarios/mixed.ts";
 it("whatever goes wrong, afterwards every node agrees with the store, and nothing is left over", async () => {
   const { seeds } = await forEachSeed(1_000, mixed);
   expect(seeds).toBeGreaterThan(0);
-}, 600_000);
+}, 3_600_000);

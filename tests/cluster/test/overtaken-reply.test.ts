@@ -5,4 +5,4 @@ import { overtakenReply } from "../src/scenarios/overtaken-reply.ts";
 it("a write whose reply is overtaken by an announcement leaves no old copy", async () => {
   const { seeds } = await forEachSeed(2_000, overtakenReply);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

@@ -5,4 +5,4 @@ import { restart } from "../src/scenarios/restart.ts";
 it("a node that restarts and whose first frames are lost leaves no old copy with its peers", async () => {
   const { seeds } = await forEachSeed(2_000, restart);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

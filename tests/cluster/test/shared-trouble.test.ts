@@ -5,4 +5,4 @@ import { sharedTrouble } from "../src/scenarios/shared-trouble.ts";
 it("a shared tier that fails or goes back in time leaves no old copy", async () => {
   const { seeds } = await forEachSeed(1_000, sharedTrouble);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

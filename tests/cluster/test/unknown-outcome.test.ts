@@ -5,4 +5,4 @@ import { unknownOutcome } from "../src/scenarios/unknown-outcome.ts";
 it("an outcome that is unknown and a call that is repeated count once or not at all", async () => {
   const { seeds } = await forEachSeed(2_000, unknownOutcome);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

@@ -5,4 +5,4 @@ import { writeBehind } from "../src/scenarios/write-behind.ts";
 it("what was written behind is read at once, reaches the store once, and nothing older comes back", async () => {
   const { seeds } = await forEachSeed(1_000, writeBehind);
   expect(seeds).toBeGreaterThan(0);
-}, 300_000);
+}, 3_600_000);

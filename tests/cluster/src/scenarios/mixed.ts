@@ -1,9 +1,10 @@
 import type { Warp } from "@warp/core";
 import { Calls } from "../calls.ts";
-import { makeTrouble, type TroubleKind } from "../chaos.ts";
+import { makeTrouble } from "../chaos.ts";
 import { requireConsistentEnd } from "../checks.ts";
 import { Cluster, type ClusterNode } from "../cluster.ts";
 import type { Scheduler } from "../scheduler.ts";
+import type { SeededRandom } from "../seeded-random.ts";
 import { type Mix, sum, Workload } from "../workload.ts";
 
 const keys = ["k:1", "k:2", "k:3"];
@@ -31,62 +32,43 @@ const mix: Mix = {
   localIncrement: 3,
 };
 
-interface MixedOptions {
-  readonly kinds?: readonly TroubleKind[];
-  readonly troubles?: number;
-}
+const mayFailWith = ["OUTCOME_UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "OVERLOADED", "CLOSED"];
+
+const startNodes = (cluster: Cluster, chance: SeededRandom): void => {
+  for (const name of ["a", "b", "c"].slice(0, chance.integer(2, 3))) {
+    const [skewMs, driftPerMs] = [chance.integer(-5_000, 5_000), (chance.next() - 0.5) / 500];
+    cluster.start(name, { localEntries: chance.pick([3, 100]), skewMs, driftPerMs });
+  }
+  if (chance.next() < 0.3) cluster.start("witness", { localEntries: 1 });
+};
 
 /** Everything at once: several nodes, every kind of call, and trouble; then all is healed, and everybody must agree. */
-export const mixed = async (scheduler: Scheduler, { kinds, troubles = 4 }: MixedOptions = {}): Promise<void> => {
+export const mixed = async (scheduler: Scheduler): Promise<void> => {
   const chance = scheduler.random("scenario");
+  const shared = chance.next() < 0.7;
   const landsWithinMs = chance.pick([0, 500]);
-  const cluster = new Cluster(scheduler, {
-    register,
-    shared: chance.next() < 0.7,
-    landsWithinMs,
-    sharedSlots: chance.pick([4, 100]),
-  });
-  for (const name of ["a", "b", "c"].slice(0, chance.integer(2, 3)))
-    cluster.start(name, {
-      localEntries: chance.pick([3, 100]),
-      skewMs: chance.integer(-5_000, 5_000),
-      driftPerMs: (chance.next() - 0.5) / 500,
-    });
-  if (chance.next() < 0.3) cluster.start("witness", { localEntries: 100 });
+  const cluster = new Cluster(scheduler, { register, shared, landsWithinMs, sharedSlots: chance.pick([4, 100]) });
+  startNodes(cluster, chance);
   await cluster.ready();
-  const calls = new Calls(cluster, ["OUTCOME_UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "OVERLOADED"]);
-  const workload = new Workload({
-    cluster,
-    calls,
-    chance,
-    keys,
-    counters,
-    localCounters,
-    mix,
-    hasty: chance.pick([0, 0.2]),
-  });
-  const working = new Map<ClusterNode, Promise<void>>();
+  const calls = new Calls(cluster, mayFailWith);
+  const hasty = chance.pick([0, 0.2]);
+  const workload = new Workload({ cluster, calls, chance, keys, counters, localCounters, mix, hasty });
+  const working = new Set<ClusterNode>();
   const work = (node: ClusterNode): void => {
+    working.add(node);
     void workload.listen(node);
-    const run = workload.run(node, 12, 1_200);
-    working.set(node, run);
-    void run.then(() => working.delete(node));
+    void workload.run(node, 12, 1_200).then(() => working.delete(node));
   };
   for (const node of cluster.live) work(node);
   const note = (text: string): void => {
     if (text.startsWith("rollback")) calls.excuseReads();
     calls.note(text);
   };
-  const trouble = makeTrouble(
-    { cluster, chance: scheduler.random("trouble"), note, onRestart: work, ...(kinds && { kinds }) },
-    troubles,
-  );
-  await scheduler.complete(trouble, { maxVirtualMs: 120_000 });
+  const options = { cluster, chance: scheduler.random("trouble"), note, onRestart: work, calls };
+  await scheduler.complete(makeTrouble(options, 4), { maxVirtualMs: 120_000 });
   cluster.heal();
-  const busy = (): boolean => [...working.keys()].some(({ clock }) => clock.state !== "crashed");
-  await scheduler.run({ until: () => !busy(), maxVirtualMs: 120_000 });
-  await requireConsistentEnd(cluster, calls, [...keys, ...counters], {
-    quietMs: 9_000,
-    wrong: () => workload.wrong(),
-  });
+  const isBusy = (): boolean => [...working].some(({ clock }) => clock.state !== "crashed");
+  await scheduler.run({ until: () => !isBusy(), maxVirtualMs: 120_000 });
+  const wrong = (): readonly string[] => workload.wrong();
+  await requireConsistentEnd(cluster, calls, [...keys, ...counters], { quietMs: 9_000, wrong });
 };
