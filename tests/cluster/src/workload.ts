@@ -3,14 +3,6 @@ import type { Calls } from "./calls.ts";
 import type { Cluster, ClusterNode } from "./cluster.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
-/** Adds what is written to what is there. */
-export const sum = {
-  portVersion: 1,
-  name: "sum",
-  readsCurrent: true,
-  merge: (current: number | undefined, incoming: number): number => (current ?? 0) + incoming,
-} as const;
-
 /** How often each kind of call comes, relative to the others. */
 export type Mix = Readonly<Partial<Record<CallKind, number>>>;
 

@@ -1,13 +1,13 @@
 import { expect, it } from "@jest/globals";
+import { sum } from "@warp/merge";
 import { Cluster, type ClusterNode } from "../src/cluster.ts";
 import { Scheduler } from "../src/index.ts";
-import { sum } from "../src/workload.ts";
 
 it("a write whose predecessor on the key left within the same turn adds to it", async () => {
   for (let microtasks = 0; microtasks < 16; microtasks++) {
     const scheduler = new Scheduler(1);
     const cluster = new Cluster(scheduler, {
-      register: (warp) => void warp.register("n:*", { ttl: "1h", merge: sum }),
+      register: (warp) => void warp.register("n:*", { ttl: "1h", merge: sum() }),
     });
     const [{ warp }] = (await cluster.startAll("a")) as [ClusterNode];
     const leaving = new AbortController();

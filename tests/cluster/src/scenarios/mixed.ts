@@ -1,11 +1,12 @@
 import type { Warp } from "@warp/core";
+import { sum } from "@warp/merge";
 import { Calls } from "../calls.ts";
 import { makeTrouble } from "../chaos.ts";
 import { requireConsistentEnd } from "../checks.ts";
 import { Cluster, type ClusterNode } from "../cluster.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { SeededRandom } from "../seeded-random.ts";
-import { type Mix, sum, Workload } from "../workload.ts";
+import { type Mix, Workload } from "../workload.ts";
 
 const keys = ["k:1", "k:2", "k:3"];
 const counters = ["n:1", "n:2"];
@@ -13,8 +14,8 @@ const localCounters = ["l:1", "l:2"];
 
 const register = (warp: Warp): void => {
   warp.register("k:*", { ttl: "20s", eagerRefresh: 0.3, negativeTtl: "20s" });
-  warp.register("n:*", { ttl: "1h", merge: sum });
-  warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum });
+  warp.register("n:*", { ttl: "1h", merge: sum() });
+  warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum() });
 };
 
 const mix: Mix = {

@@ -1,16 +1,17 @@
 import type { Warp } from "@warp/core";
+import { sum } from "@warp/merge";
 import { Calls } from "../calls.ts";
 import { requireConsistentEnd } from "../checks.ts";
 import { Cluster } from "../cluster.ts";
 import type { Scheduler } from "../scheduler.ts";
-import { sum, Workload } from "../workload.ts";
+import { Workload } from "../workload.ts";
 
 const keys = ["k:1", "k:2"];
 const counters = ["n:1", "n:2"];
 
 const register = (warp: Warp): void => {
   warp.register("k:*", { ttl: "1h" });
-  warp.register("n:*", { ttl: "1h", merge: sum });
+  warp.register("n:*", { ttl: "1h", merge: sum() });
 };
 
 /** Two nodes that write the same keys, where an announcement may be quicker than the reply to a write. */

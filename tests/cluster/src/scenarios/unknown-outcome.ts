@@ -1,16 +1,17 @@
 import { type Warp, WarpError } from "@warp/core";
+import { sum } from "@warp/merge";
 import { Calls } from "../calls.ts";
 import { requireConsistentEnd } from "../checks.ts";
 import { Cluster, type ClusterNode } from "../cluster.ts";
 import type { Scheduler } from "../scheduler.ts";
-import { sum, Workload } from "../workload.ts";
+import { Workload } from "../workload.ts";
 
 const keys = ["k:1"];
 const counters = ["n:1", "n:2"];
 
 const register = (warp: Warp): void => {
   warp.register("k:*", { ttl: "1h" });
-  warp.register("n:*", { ttl: "1h", merge: sum });
+  warp.register("n:*", { ttl: "1h", merge: sum() });
 };
 
 /** A set under an operation id, repeated by its caller until somebody says yes: it must count once. */

@@ -1,16 +1,19 @@
 import { type Warp, WarpError } from "@warp/core";
+import { sum } from "@warp/merge";
 import { Calls } from "../calls.ts";
 import { makeTrouble } from "../chaos.ts";
 import { requireConsistentEnd } from "../checks.ts";
 import { Cluster, type ClusterNode } from "../cluster.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { SeededRandom } from "../seeded-random.ts";
-import { sum, Workload } from "../workload.ts";
+import { Workload } from "../workload.ts";
 
 const localCounters = ["l:1", "l:2"];
 
 const register = (warp: Warp): void => {
-  warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum });
+  warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum() });
+  // Without `combine`: what waits for the store is kept one by one.
+  warp.register("l:2", { mode: "strong-local", ttl: "1h", merge: sum({ fractions: true }) });
   warp.register("own:*", { mode: "strong-local", ttl: "1h" });
   warp.register("k:*", { ttl: "1h" });
 };
