@@ -1,5 +1,7 @@
 import { WarpError } from "./errors.ts";
+import { abortedError, waitFor } from "./mechanisms/wait.ts";
 import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
+import type { Context } from "./paths/context.ts";
 import type { ReadRequest } from "./paths/read.ts";
 import type { WarmupOptions } from "./paths/warmup.ts";
 import type { WriteRequest } from "./paths/write-values.ts";
@@ -56,6 +58,22 @@ const loads: ReadonlySet<string> = new Set(["getOrSet", "getOrSetMany"]);
 export const onlyLimits = (operation: string, options: unknown): ReturnType<typeof limitsOf> => {
   requireKnownFields(operation, options, limitFields);
   return limitsOf(options as CallLimits);
+};
+
+/**
+ * Runs a call whose work goes on whoever waits for it: its limits end only the waiting.
+ * @throws {WarpError} `INVALID_ARGUMENT` before anything is done; `ABORTED`; `DEADLINE_EXCEEDED`.
+ */
+export const limited = async <T>(
+  { clock }: Pick<Context, "clock">,
+  operation: string,
+  options: CallLimits | undefined,
+  run: () => Promise<T>,
+): Promise<T> => {
+  if (options === undefined) return await run();
+  const { signal, timeoutMs } = onlyLimits(operation, options);
+  if (signal?.aborted === true) throw abortedError(signal, { operation });
+  return await waitFor(clock, run(), { signal, timeoutMs, details: { operation } });
 };
 
 const plainReads = new Map<string, ReadRequest>();

@@ -9,6 +9,7 @@ import { Leases } from "./paths/lease.ts";
 import { dropHeard, entriesOf, payOwed } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
 import type { Codec } from "./ports/codec.ts";
+import type { LocalCache } from "./ports/local-cache.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
 import { provideMetrics } from "./provide-metrics.ts";
 import {
@@ -27,9 +28,7 @@ import type { FrameBody } from "./wire/frame-body.ts";
 import { jsonCodec } from "./wire/json-codec.ts";
 
 /** The local tier as the fast path of a read sees it. */
-export interface Hits {
-  get(key: string): Entry | undefined;
-}
+export type Hits = Pick<LocalCache, "get">;
 
 const noEntries: Hits = { get: () => undefined };
 const mostRounds = 16;
@@ -205,7 +204,7 @@ export class Node {
   /** Resolves once the store and the transport have everything. @throws {WarpError} `DEADLINE_EXCEEDED`. */
   async flush(timeoutMs: number): Promise<void> {
     requireOpen(this.context, "flush");
-    await waitFor(this.context.clock, this.#settled(), { timeoutMs, details: { operation: "flush" } });
+    await waitFor(this.context.clock, this.#written(), { timeoutMs, details: { operation: "flush" } });
   }
 
   /** @throws {WarpError} `DEADLINE_EXCEEDED` if something could not be finished in time: it is closed all the same. */
@@ -247,8 +246,12 @@ export class Node {
 
   /** What is under way has ended, and what waits for the store and the bus is there. */
   async #settled(): Promise<void> {
-    const { flights, background, dirty } = this.context;
-    await flights.landed();
+    await this.context.flights.landed();
+    await this.#written();
+  }
+
+  async #written(): Promise<void> {
+    const { background, dirty } = this.context;
     await dirty?.flushAll();
     // What is under way may set off more; but where others go on calling, something always is.
     for (let round = 0; round < mostRounds && background.size > 0; round++) await Promise.all(background);

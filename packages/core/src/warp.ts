@@ -4,6 +4,7 @@ import {
   instantOf,
   keysOf,
   type LoadOptions,
+  limited,
   type ReadOptions,
   readRequest,
   requireFunction,
@@ -180,10 +181,11 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /** Drops `key` from every tier of every node; the store keeps it. */
-  invalidate(key: KeyOf<Keys>): Promise<void> {
-    return this.#timed("invalidate", () =>
-      invalidateKeys(this.#context, registrationFor(this.#context, key, "invalidate"), [key]),
-    );
+  invalidate(key: KeyOf<Keys>, options?: CallLimits): Promise<void> {
+    return this.#timed("invalidate", () => {
+      const registration = registrationFor(this.#context, key, "invalidate");
+      return limited(this.#context, "invalidate", options, () => invalidateKeys(this.#context, registration, [key]));
+    });
   }
 
   /** Drops everything from every tier of every node; the store keeps it. */
@@ -213,10 +215,12 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /** The value as of `at`, dated by the store's commits, else by this node. @throws {WarpError} `HISTORY_UNAVAILABLE`, `NOT_FOUND`. */
-  getAt<K extends KeyOf<Keys>>(key: K, at: Date | number): Promise<Keys[K]> {
+  getAt<K extends KeyOf<Keys>>(key: K, at: Date | number, options?: CallLimits): Promise<Keys[K]> {
     return this.#timed("getAt", async () => {
       const registration = registrationFor(this.#context, key, "getAt");
-      return requireFound(await valueAt(this.#context, registration, key, instantOf("at", at)), key, "getAt");
+      const instant = instantOf("at", at);
+      const work = (): Promise<unknown> => valueAt(this.#context, registration, key, instant);
+      return requireFound(await limited(this.#context, "getAt", options, work), key, "getAt");
     });
   }
 

@@ -14,6 +14,8 @@ interface Version {
 }
 
 const mostKeys = 10_000;
+/** Also of a key whose registration bounds neither their number nor their age: this is memory. */
+const mostVersions = 1_000;
 
 /**
  * The past of keys that no store keeps, as this node saw it. From a drop or a suspicion to the next value it knows
@@ -52,6 +54,7 @@ export class VersionLog {
     if (versions.at(-1)?.gap === true && versions.at(-1)?.at === at) versions.pop();
     versions.push({ ...version, at });
     let known = versions.reduce((count, { gap }) => count + (gap ? 0 : 1), 0);
+    if (versions.length > mostVersions) versions.shift();
     // With the version that stands, one more than the former ones.
     while (most !== undefined && (known > most + 1 || versions[0]?.gap === true))
       known -= versions.shift()?.gap ? 0 : 1;

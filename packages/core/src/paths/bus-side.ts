@@ -48,6 +48,7 @@ export class BusSide implements Announcer {
   #deaf = true;
   #closed = false;
   #failing = false;
+  readonly #roomBytes: number;
   readonly #live: Promise<void>;
 
   constructor(context: Context, parts: BusSideParts) {
@@ -64,10 +65,11 @@ export class BusSide implements Announcer {
         `bus.maxFrameBytes must be at least ${leastBytes}, for the longest key; got ${parts.bus.maxFrameBytes}`,
       );
     }
+    this.#roomBytes = parts.bus.maxFrameBytes - overheadBytes;
     this.#outbox = new Outbox({
       clock,
       random,
-      roomBytes: parts.bus.maxFrameBytes - overheadBytes,
+      roomBytes: this.#roomBytes,
       mostKeys: mostWaitingKeys,
       send: (number, bodies) => this.#send(number, bodies),
       onFailure: (error) => this.#failed(error),
@@ -210,8 +212,14 @@ export class BusSide implements Announcer {
   async #heartbeat(): Promise<void> {
     const epoch = this.#parts.epoch?.trusted;
     const departed = this.peers.reportDeparted(this.#context.clock.monotonic());
-    const body = { kind: "heartbeat", last: this.#outbox.last, heard: this.peers.report(), epoch } as const;
-    await this.#send(0, [departed.length === 0 ? body : { ...body, departed }]);
+    const heartbeat = { kind: "heartbeat", last: this.#outbox.last, epoch } as const;
+    const room = this.#roomBytes;
+    // What does not fit is left out: each node hears most of its peers by itself.
+    let heard = this.peers.report();
+    while (heard.length > 0 && bodyBytes({ ...heartbeat, heard }) > room / 2) heard = heard.slice(0, heard.length >> 1);
+    const body = { ...heartbeat, heard };
+    const full = { ...body, departed };
+    await this.#send(0, [departed.length === 0 || bodyBytes(full) > room ? body : full]);
     this.#context.meters.bus.heartbeatsSent++;
   }
 

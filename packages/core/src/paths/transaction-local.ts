@@ -1,14 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { WarpError } from "../errors.ts";
-import { encodeValue } from "../wire/encode-value.ts";
 import type { Context } from "./context.ts";
 import { dropElsewhere, dropLocal, isolateIn } from "./tiers.ts";
 import { resultsOf, type Work } from "./transaction-steps.ts";
 import { currentLocalValue, keepOnly, putLocally } from "./write-local.ts";
 
 /**
- * A transaction where the local tier is all there is: one synchronous step, so nobody sees half of it. The shared tier
- * and the other nodes forget the keys.
+ * A transaction where the local tier is all there is: one synchronous step, so nobody sees half of it. The other nodes
+ * forget the keys.
  */
 export const commitTransactionLocally = async (context: Context, works: ReadonlyMap<string, Work>): Promise<void> => {
   const currentOf = (key: string): unknown => {
@@ -26,10 +25,6 @@ export const commitTransactionLocally = async (context: Context, works: Readonly
     });
   }
   const results = resultsOf(works, currentOf);
-  if (context.shared !== undefined) {
-    for (const [key, value] of results)
-      if (value !== undefined) encodeValue((works.get(key) as Work).registration.policy.codec, value, key);
-  }
   // Refused before anything has changed.
   for (const [key, value] of results) isolateIn(context, key, value);
   for (const [key, value] of results) {

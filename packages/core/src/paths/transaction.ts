@@ -42,8 +42,13 @@ export class Transaction {
   readonly #works: Map<string, Work> = new Map();
   #ended = false;
 
+  /** @throws {WarpError} `UNSUPPORTED` where there is no single place that all keys are kept in. */
   constructor(context: Context) {
     this.#context = context;
+    if (context.store !== undefined || (context.shared === undefined && context.local !== undefined)) return;
+    throw new WarpError("UNSUPPORTED", "without a store, a transaction needs a local cache and no shared one", {
+      operation: "txn",
+    });
   }
 
   /** @returns The value as of this transaction, `undefined` if the key does not exist. */

@@ -1,3 +1,4 @@
+import { describe, expect, it } from "@jest/globals";
 import { type LocalCache, MemoryBus, MemoryCache, MemoryNetwork, WarpError } from "../src/index.ts";
 import { FillGuard } from "../src/mechanisms/fill-guard.ts";
 import { Cluster, never, watched } from "./support/cluster.ts";
@@ -378,5 +379,29 @@ describe("a node that came, wrote and left", () => {
     const suspected = c.status().suspects;
     await cluster.clock.advance(20_000);
     expect(c.status().suspects).toBe(suspected);
+  });
+});
+
+describe("calls that wait for work that goes on without them", () => {
+  it("an invalidation or a look at the past that is not answered in time ends only the waiting", async () => {
+    const cluster = new Cluster();
+    const store = watched(cluster.store());
+    const warp = await cluster.member("a", { store: store.port });
+    warp.register("log:*", { ttl: "1h", mode: "strong-local" });
+    await warp.set("log:1", 1);
+    const aborted = AbortSignal.abort(new Error("no more"));
+    await expect(warp.invalidate("log:1", { signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(warp.getAt("log:1", 0, { signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(warp.getAt("log:1", 0, { hardTimeout: "soon" as never })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+  });
+
+  it("a transaction without a store is refused where the caches are in more than one place", async () => {
+    const cluster = new Cluster();
+    const shared = cluster.node("a", { sharedCache: cluster.sharedCache() });
+    await expect(shared.transaction((tx) => tx.delete("k"))).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    const none = cluster.node("b", { sharedCache: cluster.sharedCache(), localCache: false });
+    await expect(none.transaction((tx) => tx.get("k"))).rejects.toMatchObject({ code: "UNSUPPORTED" });
   });
 });
