@@ -49,8 +49,9 @@ interface Account {
   unknown: number;
 }
 
-const bounced = (codes: readonly string[], error: unknown): boolean =>
-  WarpError.is(error) && codes.includes(error.code);
+/** Whether an error leaves open what the store holds: a cache that fails under `"reject"` says nothing of it. */
+const leavesOpen = (result: unknown): boolean =>
+  WarpError.has(result, "OUTCOME_UNKNOWN") || (WarpError.is(result) && result.port === "shared-cache");
 
 /** Calls of a seed's choice, every value written only once, so that a value tells its place in the store's order. */
 export class Workload {
@@ -160,7 +161,7 @@ export class Workload {
     // Until it ends, nobody knows.
     account.unknown += amount;
     const result = await this.#options.calls.write(node, key, what, () => run(node.warp));
-    if (bounced(["OUTCOME_UNKNOWN"], result)) return;
+    if (leavesOpen(result)) return;
     account.unknown -= amount;
     if (!WarpError.is(result)) account.resolved.set(node, (account.resolved.get(node) ?? 0) + amount);
   }

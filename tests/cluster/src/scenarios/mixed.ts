@@ -1,4 +1,4 @@
-import type { Warp } from "@warp/core";
+import type { RegisterOptions, Warp } from "@warp/core";
 import { sum } from "@warp/merge";
 import { Calls } from "../calls.ts";
 import { makeTrouble } from "../chaos.ts";
@@ -12,11 +12,18 @@ const keys = ["k:1", "k:2", "k:3"];
 const counters = ["n:1", "n:2"];
 const localCounters = ["l:1", "l:2"];
 
-const register = (warp: Warp): void => {
-  warp.register("k:*", { ttl: "20s", eagerRefresh: 0.3, negativeTtl: "20s" });
-  warp.register("n:*", { ttl: "1h", merge: sum() });
-  warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum() });
-};
+type Policy = Pick<RegisterOptions, "failSafe" | "softTimeout">;
+
+/** What may be served of an old copy when there is no new one: never one that was overtaken. */
+const policies: readonly Policy[] = [{}, { failSafe: "1h" }, { failSafe: "1h", softTimeout: 20 }];
+
+const registerAs =
+  (policy: Policy) =>
+  (warp: Warp): void => {
+    warp.register("k:*", { ttl: "3s", eagerRefresh: 0.3, negativeTtl: "3s", ...policy });
+    warp.register("n:*", { ttl: "1h", merge: sum() });
+    warp.register("l:*", { mode: "strong-local", ttl: "1h", merge: sum() });
+  };
 
 const mix: Mix = {
   find: 6,
@@ -38,7 +45,11 @@ const mayFailWith = ["OUTCOME_UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABO
 const startNodes = (cluster: Cluster, chance: SeededRandom): void => {
   for (const name of ["a", "b", "c"].slice(0, chance.integer(2, 3))) {
     const [skewMs, driftPerMs] = [chance.integer(-5_000, 5_000), (chance.next() - 0.5) / 500];
-    cluster.start(name, { localEntries: chance.pick([3, 100]), skewMs, driftPerMs });
+    const warp = {
+      whileDeaf: chance.pick(["revalidate", "serve", "bypass"] as const),
+      onCacheError: chance.pick(["miss", "reject"] as const),
+    };
+    cluster.start(name, { localEntries: chance.pick([3, 100]), skewMs, driftPerMs, warp });
   }
   if (chance.next() < 0.3) cluster.start("witness", { localEntries: 1 });
 };
@@ -48,6 +59,7 @@ export const mixed = async (scheduler: Scheduler): Promise<void> => {
   const chance = scheduler.random("scenario");
   const shared = chance.next() < 0.7;
   const landsWithinMs = chance.pick([0, 500]);
+  const register = registerAs(chance.pick(policies));
   const cluster = new Cluster(scheduler, { register, shared, landsWithinMs, sharedSlots: chance.pick([4, 100]) });
   startNodes(cluster, chance);
   await cluster.ready();
