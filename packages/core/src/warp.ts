@@ -153,7 +153,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   /**
    * Writes a value: merged with what is there, to the store, to the caches, and to the other nodes as an invalidation.
    * @returns The value as stored.
-   * @throws {WarpError} `INVALID_VALUE`; `UNAVAILABLE` and `DEADLINE_EXCEEDED`: nothing has changed; `OUTCOME_UNKNOWN`;
+   * @throws {WarpError} `INVALID_VALUE`; `UNAVAILABLE` and `DEADLINE_EXCEEDED` (port `store`): nothing has changed; `OUTCOME_UNKNOWN`;
    *   `OVERLOADED` (strong-local); `ABORTED`; `UNREGISTERED`; `CLOSED`.
    */
   set<K extends KeyOf<Keys>>(key: K, value: Keys[K], options?: SetOptions): Promise<Keys[K]> {
