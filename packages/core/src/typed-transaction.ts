@@ -1,4 +1,4 @@
-import { type CallLimits, limitsOf, onlyLimits, requireFunction } from "./call-options.ts";
+import { type CallLimits, limited, limitsOf, onlyLimits, requireFunction } from "./call-options.ts";
 import { WarpError } from "./errors.ts";
 import { backoffMs } from "./mechanisms/retry.ts";
 import { requireKnownFields, wholeNumber } from "./options.ts";
@@ -24,8 +24,9 @@ export class TypedTransaction<Keys extends object = Record<string, unknown>> {
    * What the key holds in this transaction, its own writes included; `undefined` if it does not exist. Asks the store,
    * and the commit fails with `CONFLICT` if the key has changed by then.
    */
-  get<K extends KeyOf<Keys>>(key: K): Promise<Keys[K] | undefined> {
-    return this.#transaction.get(key) as Promise<Keys[K] | undefined>;
+  async get<K extends KeyOf<Keys>>(key: K, options?: CallLimits): Promise<Keys[K] | undefined> {
+    const work = (): Promise<unknown> => this.#transaction.get(key);
+    return (await limited(this.#transaction, "txn", options, work)) as Keys[K] | undefined;
   }
 
   /** Writes a value, merged with what is there as the key's registration says. */

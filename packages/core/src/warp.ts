@@ -189,9 +189,9 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /** Drops everything from every tier of every node; the store keeps it. */
-  async clear(): Promise<void> {
+  async clear(options?: CallLimits): Promise<void> {
     requireOpen(this.#context, "clear");
-    await clearAll(this.#context);
+    await limited(this.#context, "clear", options, () => clearAll(this.#context));
   }
 
   /** Loads what is registered into the caches, until the local one is full. */
@@ -266,8 +266,9 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /** What the caches hold for a key, for debugging. */
-  async inspect(key: KeyOf<Keys>): Promise<Inspection> {
-    return await inspectKey(this.#context, registrationFor(this.#context, key, "inspect"), key);
+  async inspect(key: KeyOf<Keys>, options?: CallLimits): Promise<Inspection> {
+    const registration = registrationFor(this.#context, key, "inspect");
+    return await limited(this.#context, "inspect", options, () => inspectKey(this.#context, registration, key));
   }
 
   /** The names of the nodes of this cluster, this one first. */

@@ -392,6 +392,9 @@ describe("calls that wait for work that goes on without them", () => {
     const aborted = AbortSignal.abort(new Error("no more"));
     await expect(warp.invalidate("log:1", { signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
     await expect(warp.getAt("log:1", 0, { signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(warp.clear({ signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(warp.inspect("log:1", { signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(warp.txn().get("log:1", { signal: aborted })).rejects.toMatchObject({ code: "ABORTED" });
     await expect(warp.getAt("log:1", 0, { hardTimeout: "soon" as never })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });

@@ -4,6 +4,7 @@ import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { abortedError } from "../mechanisms/wait.ts";
 import type { Mutation, StoredRecord } from "../ports/store.ts";
+import type { Clock } from "../values/clock.ts";
 import { decodeValue, encodeValue } from "../wire/encode-value.ts";
 import { type Context, flushFirst, registrationFor, requireOpen } from "./context.ts";
 import { dropElsewhere } from "./tiers.ts";
@@ -49,6 +50,10 @@ export class Transaction {
     throw new WarpError("UNSUPPORTED", "without a store, a transaction needs a local cache and no shared one", {
       operation: "txn",
     });
+  }
+
+  get clock(): Clock {
+    return this.#context.clock;
   }
 
   /** @returns The value as of this transaction, `undefined` if the key does not exist. */
