@@ -1,2 +1,3 @@
-export { describeWith, type ServiceName } from "./describe-with.ts";
-export { type RunningService, startPostgres } from "./postgres.ts";
+export { describeWith, describeWithOwn } from "./describe-with.ts";
+export { type FaultDirection, FaultProxy, type FaultTarget, startFaultProxy } from "./fault-proxy.ts";
+export { seeded } from "./seeded.ts";

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** Runs a command to its end. @returns What it printed. @throws With everything it printed, if it fails. */
@@ -30,30 +32,71 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-const supervisor = fileURLToPath(new URL("../bin/supervise.sh", import.meta.url));
+/** Waits for a condition. @returns Whether it came about within the time. */
+export const cameAbout = async (condition: () => Promise<boolean> | boolean, withinMs: number): Promise<boolean> => {
+  for (const deadline = performance.now() + withinMs; performance.now() < deadline; await sleep(10))
+    if (await condition()) return true;
+  return false;
+};
 
-/** A server that ends with this process, however this process ends. */
+const supervisor = fileURLToPath(new URL("../bin/supervise.sh", import.meta.url));
+const endsWithinMs = 20_000;
+
+/** A process that ends with this one, however this one ends. */
 export interface Supervised {
   /** What it has printed so far. */
   output(): string;
+  readonly pid: Promise<number>;
+  /** Resolves once it has ended, whoever ended it. */
   readonly exited: Promise<void>;
-  /** Stops the server and removes its folder; resolves once both are gone. */
+  /** Whether it has. */
+  hasExited(): boolean;
+  /** Ends it and removes its folder; resolves once both are gone. */
   stop(): Promise<void>;
+  /** After it has ended: leaves the folder to the next process. */
+  release(): Promise<void>;
 }
 
-/** Starts `command`; `folder` is removed when it has ended. */
+const firstLine = (stream: Readable): Promise<number> =>
+  new Promise((resolve, reject) => {
+    let text = "";
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    stream.on("end", () => (text === "" ? reject(new Error("the supervisor did not start")) : resolve(Number(text))));
+  });
+
+/** Starts `command`; `folder` is removed when it is stopped, or when this process ends. */
 export const supervise = (folder: string, command: readonly string[]): Supervised => {
-  const child: ChildProcess = spawn("sh", [supervisor, folder, ...command], { stdio: ["pipe", "pipe", "pipe"] });
+  const child: ChildProcess = spawn("sh", [supervisor, folder, ...command], {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+  });
   let output = "";
-  const collect = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-20_000);
-  };
-  child.stdout?.on("data", collect);
-  child.stderr?.on("data", collect);
-  const exited = new Promise<void>((resolve) => child.on("close", () => resolve()));
-  const stop = (): Promise<void> => {
+  let ended = false;
+  const outputs = [child.stdout, child.stderr].map(
+    (stream) =>
+      new Promise<void>((resolve) => {
+        stream?.on("data", (chunk: Buffer) => {
+          output = (output + chunk.toString()).slice(-20_000);
+        });
+        stream?.on("end", () => resolve());
+      }),
+  );
+  const exited = Promise.all(outputs).then(() => {
+    ended = true;
+  });
+  const gone = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  const pid = firstLine(child.stdio[3] as Readable);
+  // Whoever asks is told; nobody need ask.
+  pid.catch(() => {});
+  const stop = async (): Promise<void> => {
     child.stdin?.end();
-    return exited;
+    if (!(await cameAbout(() => ended, endsWithinMs))) process.kill(await pid, "SIGKILL");
+    await gone;
   };
-  return { output: () => output, exited, stop };
+  const release = async (): Promise<void> => {
+    child.stdin?.end("released\n");
+    await gone;
+  };
+  return { output: () => output, pid, exited, hasExited: () => ended, stop, release };
 };

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { access, mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
-import { startPostgres } from "../src/index.ts";
+import { accepts } from "../src/server.ts";
+import { services } from "../src/services.ts";
 
 const until = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
   for (const deadline = performance.now() + 10_000; performance.now() < deadline; await turn(5))
@@ -19,13 +19,6 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-
-const accepts = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
-    socket.on("connect", () => socket.destroy());
-  });
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -40,11 +33,35 @@ const supervisor = fileURLToPath(new URL("../bin/supervise.sh", import.meta.url)
 
 describe("a server for tests", () => {
   it("takes connections once it is started, and none once it is stopped", async () => {
-    const { url, stop } = await startPostgres();
+    const { url, stop } = await services.postgres.start();
     const port = Number(new URL(url).port);
     expect(await accepts(port)).toBe(true);
     await stop();
-    if (process.env.WARP_TEST_POSTGRES_URL === undefined) expect(await accepts(port)).toBe(false);
+    expect(await accepts(port)).toBe(false);
+  });
+
+  it("keeps its port and its folder when it is killed and started again, and is up when that resolves", async () => {
+    const server = await services.postgres.start();
+    const port = Number(new URL(server.url).port);
+    const first = await server.pid();
+    await server.kill();
+    expect(await accepts(port)).toBe(false);
+    await server.restart();
+    expect(await server.pid()).not.toBe(first);
+    expect(server.output()).toContain("ready to accept connections");
+    await server.stop();
+  });
+
+  it("stands still while it is frozen, and can be stopped all the same", async () => {
+    const server = await services.postgres.start();
+    const state = async (): Promise<string | undefined> =>
+      /^State:\s+(\S)/m.exec(await readFile(`/proc/${await server.pid()}/status`, "utf8"))?.[1];
+    await server.freeze();
+    await until("the freeze", async () => (await state()) === "T");
+    await server.thaw();
+    await until("the thaw", async () => (await state()) !== "T");
+    await server.freeze();
+    await server.stop();
   });
 
   it("is stopped and its folder removed when the process that asked for it is killed", async () => {
@@ -54,7 +71,7 @@ describe("a server for tests", () => {
     const script = `
       const { spawn } = require("node:child_process");
       const server = ["${process.execPath}", "-e", 'require("fs").writeFileSync("${pidFile}", String(process.pid)); setInterval(() => {}, 1000)'];
-      spawn("sh", ["${supervisor}", "${folder}", ...server], { stdio: ["pipe", "inherit", "inherit"] });
+      spawn("sh", ["${supervisor}", "${folder}", ...server], { stdio: ["pipe", "inherit", "inherit", "ignore"] });
       setInterval(() => {}, 1000);
     `;
     const runner = spawn(process.execPath, ["-e", script], { stdio: "ignore" });
