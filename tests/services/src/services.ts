@@ -1,6 +1,8 @@
 import { startPostgres } from "./postgres.ts";
 import type { RunningService, Server } from "./server.ts";
 
+export type { RunningService, Server } from "./server.ts";
+
 /** A kind of server. */
 export interface Service<Started extends RunningService> {
   /** For people. */
