@@ -23,7 +23,7 @@ export const warpErrorCodes = [
 export type WarpErrorCode = (typeof warpErrorCodes)[number];
 
 /** The collaborator a failure came from. */
-export type PortName = "local-cache" | "shared-cache" | "store" | "bus" | "loader" | "codec" | "merge";
+export type PortName = "local-cache" | "shared-cache" | "store" | "bus" | "change-feed" | "loader" | "codec" | "merge";
 
 export interface WarpErrorDetails {
   readonly key?: string | undefined;

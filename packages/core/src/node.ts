@@ -4,9 +4,11 @@ import { Registration, type RegistrationPolicy } from "./mechanisms/registration
 import { waitFor } from "./mechanisms/wait.ts";
 import { type WarpOptions, wholeNumber } from "./options.ts";
 import { BusSide, heartbeatMs } from "./paths/bus-side.ts";
+import { FeedSide } from "./paths/change-feed.ts";
 import { type Context, requireOpen } from "./paths/context.ts";
+import { busNews } from "./paths/heard.ts";
 import { Leases } from "./paths/lease.ts";
-import { dropHeard, entriesOf, payOwed } from "./paths/tiers.ts";
+import { payOwed } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
@@ -40,6 +42,7 @@ export class Node {
   readonly registry: Registry = new Registry();
   readonly bus: BusSide | undefined;
   readonly leases: Leases;
+  readonly #feed: FeedSide | undefined;
   readonly #writeBehind: WriteBehind | undefined;
   readonly #detachMetrics: Cancel | undefined;
   readonly #fallback: { readonly codec: Codec; readonly merge: MergeEngine | undefined };
@@ -63,14 +66,11 @@ export class Node {
       context.dirty = this.#writeBehind;
     }
     if (options.bus !== undefined && busGuard !== undefined) {
-      const news = {
-        drop: (keys: readonly string[], sharedDropped: boolean) => this.#drop(keys, sharedDropped),
-        dropAll: () => this.#dropAll(),
-        other: (body: FrameBody, sentAt: number) => this.leases.onFrame(body, sentAt),
-      };
+      const news = busNews(context, (body: FrameBody, sentAt: number) => this.leases.onFrame(body, sentAt));
       this.bus = new BusSide(context, { bus: options.bus, guard: busGuard, epoch, news });
       context.bus = this.bus;
     }
+    this.#feed = options.changeFeed === undefined ? undefined : new FeedSide(context, options.changeFeed);
     this.leases = new Leases(context, (body) => this.bus?.announceOther(body));
     context.leases = this.leases;
     // In a later turn: a constructor does no I/O.
@@ -85,6 +85,7 @@ export class Node {
       composition,
       () => this.#counts(),
       () => this.bus?.deaf === true,
+      () => this.#feed?.isLive === false,
     );
     if (this.bus !== undefined || context.shared !== undefined || context.store !== undefined) this.#scheduleTick();
   }
@@ -93,16 +94,16 @@ export class Node {
     return this.composition.entries ?? noEntries;
   }
 
-  /** @throws {WarpError} `CLOSED` if the node was closed before it heard the bus. */
+  /** @throws {WarpError} `CLOSED` if the node was closed before it heard the bus and the change feed. */
   async ready(): Promise<void> {
     // One race for all: each leaves its traces on a promise that lives as long as the node.
-    this.#ready ??= Promise.race([this.bus?.live, this.#closed]);
+    this.#ready ??= Promise.race([Promise.all([this.bus?.live, this.#feed?.ready()]), this.#closed]).then(() => {});
     await this.#ready;
     requireOpen(this.context, "ready");
   }
 
   status(): NodeStatus {
-    return statusOf(this.composition, this.bus, this.#counts());
+    return statusOf(this.composition, { bus: this.bus, feed: this.#feed }, this.#counts());
   }
 
   #counts(): { outbox: number; dirty: number; members: number; leases: number } {
@@ -221,10 +222,13 @@ export class Node {
     const over = new AbortController();
     const cancel = context.clock.schedule(timeoutMs, () => over.abort());
     const patience = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
+    // First: what it tells from here on concerns nobody.
+    const unwatched = this.#feed?.close(patience);
     try {
       const settled = await Promise.race([this.#finished().then(() => true), patience.then(() => false)]);
       // Whoever joins later would not know what this node still owes the shared tier: without a goodbye it is made suspect.
       await this.bus?.close(settled && (context.shared?.ownOwed.length ?? 0) === 0, patience);
+      await unwatched;
     } finally {
       cancel();
       this.#cancelTick?.();
@@ -280,21 +284,5 @@ export class Node {
       },
       true,
     );
-  }
-
-  #drop(keys: readonly string[], sharedDropped: boolean): void {
-    const { shared } = this.context;
-    for (const key of keys) dropHeard(this.context, key);
-    // That somebody dropped a key settles no debt: it may have been before the change that the debt is about.
-    if (!sharedDropped) shared?.owe(keys, false);
-  }
-
-  #dropAll(): void {
-    const { fills, versions, clock } = this.context;
-    fills.voidAll();
-    versions?.gapAll(clock.now());
-    this.composition.epoch?.seek();
-    for (const [key] of entriesOf(this.context))
-      if (this.context.resolve(key)?.isDistributed !== false) dropHeard(this.context, key);
   }
 }

@@ -2,6 +2,7 @@ import { WarpError } from "./errors.ts";
 import type { Settings } from "./paths/context.ts";
 import { portFields, requirePort } from "./port-options.ts";
 import type { Bus } from "./ports/bus.ts";
+import type { ChangeFeed } from "./ports/change-feed.ts";
 import type { Codec } from "./ports/codec.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
 import type { Logger } from "./ports/logger.ts";
@@ -37,6 +38,8 @@ export interface WarpOptions {
   readonly store?: Store;
   /** How nodes tell each other of changes. Default: none, this node is then alone. */
   readonly bus?: Bus;
+  /** How this node hears of changes by others than Warp; every node needs one of its own. Default: it does not. */
+  readonly changeFeed?: ChangeFeed;
   /** How a write combines with what is there, unless a registration says otherwise. Default: the last write wins. */
   readonly merge?: MergeEngine;
   /** Values to bytes. Default: JSON. */
@@ -118,6 +121,7 @@ export const requireKnownFields = (what: string, options: unknown, known: readon
 const knownOptions = [
   ...["localCache", "sharedCache", "store", "bus", "merge", "codec", "metrics", "logger", "tracer", "onCacheError"],
   ...[
+    "changeFeed",
     "whileDeaf",
     "deadlines",
     "publishTimeout",

@@ -21,6 +21,7 @@ export type PortField =
   | "sharedCache"
   | "store"
   | "bus"
+  | "changeFeed"
   | "merge"
   | "codec"
   | "metrics"
@@ -59,6 +60,7 @@ const shapes: Readonly<Record<PortField, Shape>> = {
     facts: [["maxFrameBytes", "a number of bytes", isCount]],
     from: "the package of your bus (for example @warp/bus-nats)",
   },
+  changeFeed: { methods: ["watch"], from: "the package of your changeFeed (for example @warp/store-pg)" },
   merge: { methods: ["merge"], facts: [["readsCurrent", "true or false", isBoolean]], from: "@warp/merge" },
   codec: { methods: ["encode", "decode"] },
   metrics: { methods: ["attach"] },

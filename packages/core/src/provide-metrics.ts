@@ -11,6 +11,7 @@ export const provideMetrics = (
   { context, busGuard }: Composition,
   counts: () => Pick<NodeStatus, "outbox" | "dirty" | "members" | "leases">,
   isDeaf: () => boolean,
+  isFeedDown: () => boolean,
 ): void => {
   const { meters, local, shared, store, errors } = context;
   meters.provide("warp_core_evictions_total", () => bare(local?.stats.evictions ?? 0));
@@ -22,6 +23,7 @@ export const provideMetrics = (
   meters.provide("warp_core_members", () => bare(counts().members + 1));
   meters.provide("warp_core_leases", () => bare(counts().leases));
   meters.provide("warp_core_bus_deaf", () => bare(isDeaf() ? 1 : 0));
+  meters.provide("warp_core_change_feed_down", () => bare(isFeedDown() ? 1 : 0));
   meters.provide("warp_core_background_errors_total", () =>
     [...errors.counts].map(([operation, value]) => ({ labels: { operation }, value })),
   );

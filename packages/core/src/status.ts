@@ -1,6 +1,7 @@
 import type { Composition } from "./compose.ts";
 import { GuardedLocalCache } from "./mechanisms/guarded-local-cache.ts";
 import type { BusSide } from "./paths/bus-side.ts";
+import type { FeedSide } from "./paths/change-feed.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
 import { isDirty, trueGeneration } from "./values/entry.ts";
 
@@ -16,6 +17,7 @@ export interface NodeStatus {
     readonly sharedCache: PortStatus;
     readonly store: PortStatus;
     readonly bus: PortStatus;
+    readonly changeFeed: PortStatus;
   };
   /** News that no transport has taken yet. */
   readonly outbox: number;
@@ -62,9 +64,14 @@ const busStatus = (composition: Composition, bus: BusSide | undefined): PortStat
   return bus.lags ? "degraded" : byBreaker[composition.busGuard?.state ?? "closed"];
 };
 
+const feedStatus = (feed: FeedSide | undefined): PortStatus => {
+  if (feed === undefined) return "absent";
+  return feed.isLive ? "up" : "down";
+};
+
 export const statusOf = (
   composition: Composition,
-  bus: BusSide | undefined,
+  { bus, feed }: { readonly bus: BusSide | undefined; readonly feed: FeedSide | undefined },
   counts: Pick<NodeStatus, "outbox" | "dirty" | "members" | "leases">,
 ): NodeStatus => {
   const { context } = composition;
@@ -76,6 +83,7 @@ export const statusOf = (
       sharedCache: context.shared === undefined ? "absent" : byBreaker[context.shared.guard.state],
       store: context.store === undefined ? "absent" : byBreaker[context.store.guard.state],
       bus: busStatus(composition, bus),
+      changeFeed: feedStatus(feed),
     },
     ...counts,
     suspects: countSuspects(composition),

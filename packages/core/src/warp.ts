@@ -55,7 +55,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     this.#clock = this.#context.now;
   }
 
-  /** Resolves once this node hears the bus; at once without one. */
+  /** Resolves once this node hears the bus and the change feed, that one for at most twice `deadlines.store`. */
   ready(): Promise<void> {
     return this.#node.ready();
   }

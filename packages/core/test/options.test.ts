@@ -95,7 +95,13 @@ describe("a constructor option", () => {
 
   it("that is left out or undefined has its default", async () => {
     const warp = new Warp({ localCache: undefined, deadlines: undefined, node: undefined } as unknown as WarpOptions);
-    expect(warp.status().ports).toEqual({ localCache: "up", sharedCache: "absent", store: "absent", bus: "absent" });
+    expect(warp.status().ports).toEqual({
+      localCache: "up",
+      sharedCache: "absent",
+      store: "absent",
+      bus: "absent",
+      changeFeed: "absent",
+    });
     expect(warp.nodes()[0]).toMatch(/^[\w-]{22}$/);
     await warp.close();
   });

@@ -29,7 +29,12 @@ export interface Source {
 }
 
 // These are states: the sum of two nodes' would mean nothing.
-const states: ReadonlySet<string> = new Set(["warp_core_breaker_state", "warp_core_bus_deaf", "warp_core_members"]);
+const states: ReadonlySet<string> = new Set([
+  "warp_core_breaker_state",
+  "warp_core_bus_deaf",
+  "warp_core_change_feed_down",
+  "warp_core_members",
+]);
 
 const brand: unique symbol = Symbol.for("@warp/metrics-prom/PromFamily") as never;
 

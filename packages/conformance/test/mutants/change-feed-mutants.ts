@@ -15,8 +15,8 @@ const open = (change: Change): ChangeFeedSubject => {
     for (const key of keys) store.changeOutside(key, Uint8Array.of(1));
   };
   return {
-    port: { watch: change(store, notes) },
-    other: { watch: change(second, notes) },
+    port: { portVersion: 1, watch: change(store, notes) },
+    other: { portVersion: 1, watch: change(second, notes) },
     patienceMs: 200,
     change: set,
     interrupt: () => {

@@ -3,9 +3,17 @@ import { Histogram } from "./histogram.ts";
 /**
  * Why frames may have been missed: a number was skipped, the transport said so, a peer forgot what to tell, a peer
  * vanished without a goodbye, a peer is heard of late, the node does not even hear itself, or what it read from the
- * shared tier is trusted no more.
+ * shared tier is trusted no more. And why foreign changes may have been: the change feed began, or says so.
  */
-export type GapReason = "lost" | "transport" | "drop-all" | "vanished" | "unknown-sender" | "deaf" | "epoch";
+export type GapReason =
+  | "lost"
+  | "transport"
+  | "drop-all"
+  | "vanished"
+  | "unknown-sender"
+  | "deaf"
+  | "epoch"
+  | "change-feed";
 
 /** Why a frame was refused: see `FrameProblem`; of another cluster; or two live nodes have one id. */
 export type RefusalReason = "version" | "malformed" | "signature" | "cluster" | "node";
@@ -35,7 +43,10 @@ export class BusMeters {
     "unknown-sender": 0,
     deaf: 0,
     epoch: 0,
+    "change-feed": 0,
   };
+  /** Keys that the change feed named. */
+  foreignChanges = 0;
   /** Seconds from a frame's sending to its arrival. */
   readonly lag: Histogram = new Histogram();
 }

@@ -16,6 +16,7 @@ export type ProvidedMetric =
   | "warp_core_dirty_keys"
   | "warp_core_breaker_state"
   | "warp_core_bus_deaf"
+  | "warp_core_change_feed_down"
   | "warp_core_members"
   | "warp_core_leases";
 
@@ -172,6 +173,8 @@ export class Meters {
         return bare(bus.keysSent);
       case "warp_core_drop_alls_sent_total":
         return bare(bus.dropAllsSent);
+      case "warp_core_foreign_changes_total":
+        return bare(bus.foreignChanges);
       case "warp_core_heartbeats_total":
         return labelled("direction", { sent: bus.heartbeatsSent, received: bus.heartbeatsReceived });
       case "warp_core_bus_gaps_total":

@@ -54,12 +54,13 @@ const counters: readonly Definition[] = [
   ],
   ["keys_sent", "keys", "Keys named in the drops that this node sent"],
   ["drop_alls_sent", "frames", "Times this node told all others to distrust everything"],
+  ["foreign_changes", "keys", "Keys that others than Warp changed, as the change feed told"],
   ["heartbeats", "frames", "Heartbeats", { direction: "`sent`, `received`" }],
   [
     "bus_gaps",
     "gaps",
-    "Times this node may have missed frames, so that its entries became suspect",
-    { reason: "`lost`, `transport`, `drop-all`, `vanished`, `unknown-sender`, `deaf`, `epoch`" },
+    "Times this node may have missed changes, so that its entries became suspect",
+    { reason: "`lost`, `transport`, `drop-all`, `vanished`, `unknown-sender`, `deaf`, `epoch`, `change-feed`" },
   ],
   ["background_errors", "errors", "Errors of work that no caller waits for", { operation: "the work that failed" }],
   ["background_errors_dropped", "errors", "Background errors that no reader of publishErrors() took in time"],
@@ -72,6 +73,7 @@ const gauges: readonly Definition[] = [
   ["dirty_keys", "keys", "Keys with a write that the store has not taken (strong-local)"],
   ["breaker_state", "state", "Circuit breaker: 0 closed, 1 half-open, 2 open", { port: ports }],
   ["bus_deaf", "boolean", "1 while the node does not hear its own heartbeat, else 0"],
+  ["change_feed_down", "boolean", "1 while the node does not hear what others than Warp change, else 0"],
   ["members", "nodes", "Nodes of the cluster that this node knows, itself among them"],
   ["leases", "leases", "Live leases that this node knows"],
 ];
