@@ -1,3 +1,5 @@
+import { startKafka } from "./kafka.ts";
+import { type NatsCluster, startNats, startNatsCluster } from "./nats.ts";
 import { startPostgres } from "./postgres.ts";
 import type { RunningService, Server } from "./server.ts";
 
@@ -15,13 +17,23 @@ export interface Service<Started extends RunningService> {
 
 /** The servers that tests can ask for. */
 export interface Services {
+  readonly nats: Service<Server>;
+  readonly "nats-cluster": Service<NatsCluster>;
   readonly postgres: Service<Server>;
+  /** Kafka 3.9. */
+  readonly kafka: Service<Server>;
+  /** Kafka 4.1. */
+  readonly kafka4: Service<Server>;
 }
 
 export type ServiceName = keyof Services;
 
 export const services: Services = {
+  nats: { name: "NATS", variable: "WARP_TEST_NATS_URL", start: () => startNats() },
+  "nats-cluster": { name: "NATS cluster", variable: "WARP_TEST_NATS_CLUSTER_URL", start: startNatsCluster },
   postgres: { name: "PostgreSQL", variable: "WARP_TEST_POSTGRES_URL", start: startPostgres },
+  kafka: { name: "Kafka 3", variable: "WARP_TEST_KAFKA_URL", start: () => startKafka(3) },
+  kafka4: { name: "Kafka 4", variable: "WARP_TEST_KAFKA4_URL", start: () => startKafka(4) },
 };
 
 /** The server named by the environment; else a new one on free ports that ends with this process. */

@@ -1,0 +1,11 @@
+export { NatsBus } from "./nats-bus.ts";
+export type {
+  NatsClient,
+  NatsHeaders,
+  NatsMessage,
+  NatsServerInfo,
+  NatsStatus,
+  NatsStatuses,
+  NatsSubscription,
+} from "./nats-client.ts";
+export type { JetStreamOptions, NatsBusOptions } from "./options.ts";

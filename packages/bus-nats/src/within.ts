@@ -1,0 +1,33 @@
+import type { CallOptions, Clock } from "@warp/core";
+import { busError } from "./failures.ts";
+
+/** How long a call waits, and with what. */
+export interface Patience {
+  readonly operation: string;
+  readonly call: CallOptions | undefined;
+  readonly clock: Pick<Clock, "schedule">;
+}
+
+/**
+ * What `work` settles with, unless time is up or nobody waits any more before that.
+ * @throws {WarpError} `DEADLINE_EXCEEDED` after `timeoutMs`, `ABORTED` with the signal; else what `work` rejects with.
+ */
+export const within = <T>(work: Promise<T>, { operation, call, clock }: Patience): Promise<T> => {
+  const { signal, timeoutMs } = call ?? {};
+  if (signal === undefined && timeoutMs === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(busError("ABORTED", `the ${operation} was aborted`, operation, signal?.reason));
+    const onTimeout = (): void =>
+      reject(busError("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`, operation));
+    const cancel = timeoutMs === undefined ? undefined : clock.schedule(timeoutMs, onTimeout);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    const done = (): void => {
+      cancel?.();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    work.then(resolve, reject).finally(done);
+    // `work` may never settle.
+    signal?.addEventListener("abort", done, { once: true });
+  });
+};
