@@ -1,0 +1,142 @@
+import {
+  type CallOptions,
+  type History,
+  type Mutation,
+  type OperationId,
+  type Revision,
+  type Store,
+  type StoredRecord,
+  WarpError,
+} from "@warp/core";
+import { Committer } from "./commit.ts";
+import { within } from "./deadline.ts";
+import { Forgotten } from "./forgotten.ts";
+import { Gate } from "./gate.ts";
+import { Listing } from "./listing.ts";
+import { type S3StoreOptions, type S3StoreSettings, settingsOf } from "./options.ts";
+import { Past } from "./past.ts";
+import { Reaper } from "./reaper.ts";
+import { Records } from "./records.ts";
+import { Requests } from "./requests.ts";
+import type { S3Sender } from "./s3-client.ts";
+import { verify } from "./verify.ts";
+
+/**
+ * Warp's records as objects of a bucket, their past as objects beside them.
+ *
+ * A record is one object, whole: a commit is one conditional put (`If-None-Match: *`, `If-Match`), so the server must
+ * honour these; see `verify`. Failures of a commit that certainly changed nothing are `UNAVAILABLE` with the client's
+ * error as `cause`; every other failure is the client's own, and the commit may then have landed, or may still.
+ */
+export class S3Store implements Store, History {
+  readonly portVersion = 1;
+  readonly atomicBatch = false;
+  readonly conditionalDelete: boolean;
+  readonly landsWithinMs: number;
+  readonly #settings: S3StoreSettings;
+  readonly #requests: Requests;
+  readonly #records: Records;
+  readonly #committer: Committer;
+  readonly #listing: Listing;
+  readonly #past: Past;
+  readonly #reaper: Reaper;
+
+  /**
+   * No I/O.
+   * @param client Made by the caller, who also closes it, after `close()`.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option.
+   */
+  constructor(client: S3Sender, options: S3StoreOptions) {
+    const settings = settingsOf(options);
+    if (client.config?.cacheMiddleware === true)
+      throw new WarpError(
+        "INVALID_ARGUMENT",
+        "the client must not be made with cacheMiddleware: a commit could not turn its retries off",
+      );
+    this.conditionalDelete = settings.conditionalDelete;
+    this.landsWithinMs = settings.landsWithinMs;
+    this.#settings = settings;
+    this.#requests = new Requests(client, { ...settings, gate: new Gate(settings.concurrency) });
+    this.#records = new Records(this.#requests, settings);
+    const forgotten = new Forgotten(this.#requests, settings);
+    this.#past = new Past(this.#requests, this.#records, forgotten, settings);
+    this.#committer = new Committer(this.#records, this.#past, settings);
+    this.#listing = new Listing(this.#requests, this.#records, settings);
+    this.#reaper = new Reaper(this.#requests, this.#records, this.#past, forgotten, settings);
+  }
+
+  /** One GET; without the value's bytes where `unless` stands and this process has seen that record before. */
+  async get(key: string, unless?: Revision, options?: CallOptions): Promise<StoredRecord | "unchanged" | undefined> {
+    this.#reaper.start();
+    return await this.#within(options, (signal) => this.#records.readUnless(key, unless, signal));
+  }
+
+  /** As many GETs as there are keys, side by side: each key as it stood at some moment of the call. */
+  async getMany(
+    keys: readonly string[],
+    unless: readonly (Revision | undefined)[] = [],
+    options?: CallOptions,
+  ): Promise<readonly (StoredRecord | "unchanged" | undefined)[]> {
+    this.#reaper.start();
+    return await this.#within(options, (signal) =>
+      Promise.all(keys.map((key, index) => this.#records.readUnless(key, unless[index], signal))),
+    );
+  }
+
+  /**
+   * As `Store.commit`, for one key. One PUT where this process remembers what it replaces, or replaces nothing; else a
+   * GET and a PUT; a GET and two PUTs where the version before is kept; one GET more for whoever loses a race.
+   * @throws {WarpError} `CONFLICT`; `UNSUPPORTED` for several keys; `UNAVAILABLE` if it certainly changed nothing.
+   * @throws Anything else: the commit may have landed, or may still.
+   */
+  async commit(
+    operation: OperationId,
+    mutations: readonly Mutation[],
+    options?: CallOptions,
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    this.#reaper.start();
+    return await this.#committer.commit(operation, mutations, options);
+  }
+
+  /** A LIST for each 1 000 keys, in the order of the objects' names, and a GET for each value that has an expiry. */
+  keys(prefix: string, options?: CallOptions): AsyncGenerator<string, void, undefined> {
+    return this.#listing.keys(prefix, options);
+  }
+
+  /** One HEAD of the bucket. */
+  async now(options?: CallOptions): Promise<number> {
+    return await this.#within(options, async (signal) => {
+      await this.#requests.head(signal);
+      return this.#records.shownTime();
+    });
+  }
+
+  /** One GET for what stands or never was; else a GET or two more, and a LIST. */
+  async getAt(key: string, at: number, options?: CallOptions): Promise<StoredRecord | undefined> {
+    return await this.#past.getAt(key, at, options);
+  }
+
+  /**
+   * Tries whether the server keeps its word on conditions, on objects of its own that it removes afterwards: about
+   * thirty requests. To be called once, before the store is trusted with anything: many that speak S3 ignore
+   * conditions, and writes are lost without a sound.
+   * @throws {WarpError} `UNSUPPORTED` naming what does not hold.
+   */
+  async verify(options?: CallOptions): Promise<void> {
+    await this.#within(options, (signal) => verify(this.#requests, this.#settings, signal));
+  }
+
+  /** One step of the reaper, now. @returns How many tombstones went; 0 where `conditionalDelete` is false. */
+  async reap(options?: CallOptions): Promise<number> {
+    return await this.#within(options, (signal) => this.#reaper.step(signal));
+  }
+
+  /** Ends what goes on in the background; resolves once it has. The client is its owner's to close. */
+  async close(): Promise<void> {
+    await Promise.all([this.#reaper.close(), this.#past.close()]);
+  }
+
+  #within<T>(options: CallOptions | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return within(this.#settings.timers, options, work);
+  }
+}
