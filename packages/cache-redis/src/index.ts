@@ -1,0 +1,3 @@
+export type { RedisCacheOptions, RedisCompression } from "./options.ts";
+export { RedisCache } from "./redis-cache.ts";
+export type { RedisArgument, RedisClient, RedisConnection } from "./redis-client.ts";

@@ -1,0 +1,71 @@
+import { randomBytes } from "node:crypto";
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { Cluster as Cluster5, Redis as Redis5 } from "ioredis-5";
+import type { RedisClient } from "../src/index.ts";
+
+/** What tests also call on a client. */
+export interface TestClient extends RedisClient {
+  readonly isCluster: boolean;
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string | Buffer): Promise<unknown>;
+  unlink(...keys: string[]): Promise<number>;
+  disconnect(reconnect?: boolean): void;
+}
+
+/** One major version of ioredis. */
+export interface Driver {
+  readonly name: string;
+  single(url: string, options?: RedisOptions): TestClient;
+  /** @param url A Sentinel's, with the master's name as its path. */
+  sentinel(url: string, options?: RedisOptions): TestClient;
+  /** @param url Some nodes', with commas between. */
+  cluster(url: string, options?: ClusterOptions): TestClient;
+}
+
+// A client without such a listener prints each failure to connect.
+const quiet = <Client extends TestClient>(client: Client): Client => {
+  client.on("error", () => {});
+  return client;
+};
+
+const nodesOf = (urls: string): { host: string; port: number }[] =>
+  urls.split(",").map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }));
+
+const watching = (url: string): { sentinels: { host: string; port: number }[]; name: string } => ({
+  sentinels: nodesOf(url),
+  name: new URL(url).pathname.slice(1),
+});
+
+const soon = (): number => 30;
+
+const fast = { retryStrategy: soon, connectTimeout: 1_000 } as const;
+const fastCluster = {
+  clusterRetryStrategy: soon,
+  retryDelayOnFailover: 30,
+  retryDelayOnClusterDown: 30,
+  slotsRefreshTimeout: 1_000,
+  slotsRefreshInterval: 500,
+} as const;
+
+export const drivers: readonly Driver[] = [
+  {
+    name: "ioredis 6",
+    single: (url, options) => quiet(new Redis(url, { ...fast, ...options } as object)),
+    sentinel: (url, options) =>
+      quiet(new Redis({ ...watching(url), sentinelRetryStrategy: soon, ...fast, ...options } as object)),
+    cluster: (url, options) => quiet(new Cluster(nodesOf(url), { ...fastCluster, ...options } as object)),
+  },
+  {
+    name: "ioredis 5",
+    single: (url, options) => quiet(new Redis5(url, { ...fast, ...options } as object)),
+    sentinel: (url, options) =>
+      quiet(new Redis5({ ...watching(url), sentinelRetryStrategy: soon, ...fast, ...options } as object)),
+    cluster: (url, options) => quiet(new Cluster5(nodesOf(url), { ...fastCluster, ...options } as object)),
+  },
+];
+
+/** The newest. */
+export const driver: Driver = drivers[0] as Driver;
+
+/** A prefix that nothing else uses, also on a server that others share. */
+export const uniquePrefix = (): string => `t-${randomBytes(8).toString("hex")}`;
