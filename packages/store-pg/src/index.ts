@@ -1,4 +1,6 @@
+export type { PgListeningClient, PgNotification } from "./listening-connection.ts";
 export type { PgStoreOptions } from "./options.ts";
+export { PgChangeFeed, type PgChangeFeedOptions } from "./pg-change-feed.ts";
 export {
   fromPglite,
   fromPool,
@@ -16,3 +18,4 @@ export {
 } from "./pg-client.ts";
 export { PgStore } from "./pg-store.ts";
 export type { Reaped } from "./reaper.ts";
+export type { PgMigrateOptions } from "./schema.ts";

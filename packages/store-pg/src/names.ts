@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { WarpError } from "@warp/core";
 
 /** Room for the suffixes of what belongs to a table, within PostgreSQL's 63 bytes. */
@@ -13,6 +14,8 @@ export interface PgNames {
   readonly state: string;
   /** What no quoting fits: the beginning of the names of indexes and triggers. */
   readonly prefix: string;
+  /** Where foreign writes are announced: a channel is known to a whole database, by 63 bytes at most. */
+  readonly channel: string;
   /** A function or trigger function of this store. */
   routine(suffix: string): string;
 }
@@ -25,6 +28,11 @@ const requireIdentifier = (field: string, name: unknown, longest = longestTable)
     `${field} must be 1 to ${longest} of a-z, 0-9 and _, not beginning with a digit; got ${got}`,
   );
 };
+
+const longestChannel = 63;
+
+const channelOf = (name: string): string =>
+  name.length <= longestChannel ? name : `warp.${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
 
 /** @throws {WarpError} `INVALID_ARGUMENT` for a name that is not a plain lower-case identifier. */
 export const namesOf = (schema: string, table: string, historyTable: string): PgNames => {
@@ -41,6 +49,7 @@ export const namesOf = (schema: string, table: string, historyTable: string): Pg
     history: inSchema(historyTable),
     state: inSchema(state),
     prefix: table,
+    channel: channelOf(`warp.${schema}.${table}`),
     routine: (suffix) => inSchema(`${table}_${suffix}`),
   };
 };

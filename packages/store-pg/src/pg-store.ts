@@ -15,7 +15,7 @@ import type { PgClient, PgRow } from "./pg-client.ts";
 import { type ReadStatements, readStatementsOf } from "./read-statements.ts";
 import { type Reaped, Reaper } from "./reaper.ts";
 import { recordOf } from "./records.ts";
-import { migrate } from "./schema.ts";
+import { migrate, type PgMigrateOptions } from "./schema.ts";
 import { writeStatementsOf } from "./write-statements.ts";
 
 const firstPage = 100;
@@ -63,10 +63,11 @@ export class PgStore implements Store, History {
   /**
    * Creates or updates the tables, their indexes, triggers and helper functions. Does nothing where they are up to
    * date or of a later version; safe from any number of processes at once, which wait for each other.
+   * @param options What else belongs to the table.
    * @throws {WarpError} `UNSUPPORTED` in a database whose encoding is not UTF8.
    */
-  async migrate(): Promise<void> {
-    await migrate(this.#client, this.#settings.names);
+  async migrate(options: PgMigrateOptions = {}): Promise<void> {
+    await migrate(this.#client, this.#settings.names, options);
   }
 
   async get(key: string, unless?: Revision): Promise<StoredRecord | "unchanged" | undefined> {

@@ -1,4 +1,5 @@
 import { rememberedOperations, WarpError } from "@warp/core";
+import { setChangeTriggers } from "./change-triggers.ts";
 import type { PgNames } from "./names.ts";
 import type { PgClient, PgQueryable } from "./pg-client.ts";
 import { archiveFunction, foreignWriteFunction, helperFunctions, triggers } from "./triggers.ts";
@@ -82,16 +83,34 @@ const versionOf = async (transaction: PgQueryable, { state }: PgNames): Promise<
   return Number(row?.version);
 };
 
+/** What else `PgStore.migrate` sees to. */
+export interface PgMigrateOptions {
+  /**
+   * Whether triggers announce what others than Warp write, for `PgChangeFeed`: `true` installs them, `false` removes
+   * them, which other processes' feeds then report as an error. Default: they stay as they are.
+   */
+  readonly changeFeed?: boolean;
+}
+
+const upgrade = async (
+  transaction: PgQueryable,
+  names: PgNames,
+  steps: readonly (readonly string[])[],
+  version: number,
+): Promise<void> => {
+  const [schema] = await transaction.query("SELECT 1 FROM pg_namespace WHERE nspname = $1::text", [names.schema]);
+  if (schema === undefined) await transaction.query(`CREATE SCHEMA "${names.schema}"`, []);
+  for (const statement of steps.slice(version).flat()) await transaction.query(statement, []);
+  await transaction.query(`UPDATE ${names.state} SET version = $1::int`, [steps.length]);
+};
+
 /** See `PgStore.migrate`. One transaction, under a lock that all migrations of the database share. */
-export const migrate = (client: PgClient, names: PgNames): Promise<void> =>
+export const migrate = (client: PgClient, names: PgNames, { changeFeed }: PgMigrateOptions): Promise<void> =>
   client.transaction(async (transaction) => {
     await requireUtf8(transaction);
     await transaction.query("SELECT pg_advisory_xact_lock(hashtextextended('warp:migrate', 0))", []);
     const steps = versions(names);
     const version = await versionOf(transaction, names);
-    if (version >= steps.length) return;
-    const [schema] = await transaction.query("SELECT 1 FROM pg_namespace WHERE nspname = $1::text", [names.schema]);
-    if (schema === undefined) await transaction.query(`CREATE SCHEMA "${names.schema}"`, []);
-    for (const statement of steps.slice(version).flat()) await transaction.query(statement, []);
-    await transaction.query(`UPDATE ${names.state} SET version = $1::int`, [steps.length]);
+    if (version < steps.length) await upgrade(transaction, names, steps, version);
+    if (changeFeed !== undefined) await setChangeTriggers(transaction, names, changeFeed);
   });

@@ -10,6 +10,7 @@ export const dropTables = async (client: PgClient, table: string): Promise<void>
   for (const [suffix, types] of [
     ["foreign_write", ""],
     ["archive", ""],
+    ["tell", ""],
     ["encode", "jsonb"],
     ["decode", "bytea"],
   ])

@@ -1,9 +1,13 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { PgQueryable } from "../src/index.ts";
 
-/** Resolves once `condition` holds: asks again as soon as the server has answered. */
-export const until = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
+/** Resolves once `condition` holds. */
+export const until = async (what: string, condition: () => boolean | Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + 10_000;
-  while (!(await condition())) if (performance.now() > deadline) throw new Error(`did not come about: ${what}`);
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`did not come about: ${what}`);
+    await pause(2);
+  }
 };
 
 /** Server processes that wait for a lock in a statement on `table`. */
