@@ -11,7 +11,7 @@ import { broadcastSubject, deliverySubject, directSubject } from "./subjects.ts"
 import { within } from "./within.ts";
 
 const settleInClusterMs = 200;
-const askMs = 2_000;
+const askMs = 5_000;
 
 /** A `Bus` on NATS: core NATS, or with the option `jetStream` a stream that keeps broadcasts for a while. */
 export class NatsBus implements Bus {

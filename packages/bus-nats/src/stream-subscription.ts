@@ -26,7 +26,7 @@ interface Consumer {
 const heartbeatMs = 1_000;
 /** A consumer unheard for so long is gone: its server may be. */
 const silentMs = 3 * heartbeatMs;
-const askMs = 2_000;
+const askMs = 5_000;
 const pauses = { firstMs: 50, longestMs: 1_000 };
 
 /**

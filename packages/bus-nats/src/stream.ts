@@ -123,11 +123,11 @@ export class Stream {
       if (!isRefusal(error, streamNotFound)) throw error;
     }
     try {
-      return await this.#create(timeoutMs);
+      return await this.#create(timeoutMs / 2);
     } catch (error) {
-      // Another node was first, with other options.
-      if (!isRefusal(error, streamNameInUse)) throw error;
-      return await this.#info(timeoutMs);
+      // Another node was first, with other options; or at the same time, and then this one is left without an answer.
+      if (error instanceof Refusal && error.code !== streamNameInUse) throw error;
+      return await this.#info(timeoutMs / 2);
     }
   }
 

@@ -30,6 +30,8 @@ const complete = ({ url, ...options }: ConnectOptions) => ({
   maxReconnectAttempts: -1,
   reconnectTimeWait: 50,
   reconnectJitter: 0,
+  // The first of the URLs first.
+  noRandomize: true,
   ...options,
 });
 

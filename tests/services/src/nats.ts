@@ -23,9 +23,9 @@ const findNats = (variable: string, example: string): Promise<string> =>
     example,
   });
 
-/** Whether the server is well, JetStream and its part in the cluster included. */
+/** Whether JetStream is there, and knows its leader in a cluster. Streams of which nobody speaks stay "not current". */
 const isHealthy = async ({ ports: [, monitor] }: Place): Promise<boolean> => {
-  const response = await fetch(`http://127.0.0.1:${monitor}/healthz`).catch(() => undefined);
+  const response = await fetch(`http://127.0.0.1:${monitor}/healthz?js-server-only=true`).catch(() => undefined);
   await response?.arrayBuffer();
   return response?.ok === true;
 };
