@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Bus, type BusListener, systemRandom } from "@warp/core";
+import { type Bus, type BusListener, type CallOptions, type NodeId, systemRandom } from "@warp/core";
 import { assertBytes } from "./assertions.ts";
 import { hurried, settle, unhurried } from "./call-options.ts";
 import { type CaseTable, type ConformanceCase, casesOf, type Need, type OpenSubject, type Subject } from "./case.ts";
@@ -284,5 +284,54 @@ const busSuite: CaseTable<BusSubject> = {
   },
 };
 
-/** The contract of `Bus`. Each subject is a transport of its own with two nodes on it. */
-export const busCases = (open: OpenSubject<BusSubject>): readonly ConformanceCase[] => casesOf(open, [busSuite]);
+/** A bus whose subscriptions can all be ended: a real one has connections and threads behind each. */
+class EndingBus implements Bus {
+  readonly portVersion: 1;
+  readonly #bus: Bus;
+  readonly #open = new Set<() => Promise<void>>();
+
+  constructor(bus: Bus) {
+    this.#bus = bus;
+    this.portVersion = bus.portVersion;
+  }
+
+  get maxFrameBytes(): number {
+    return this.#bus.maxFrameBytes;
+  }
+
+  publish(frame: Uint8Array, to?: NodeId, options?: CallOptions): Promise<void> {
+    return this.#bus.publish(frame, to, options);
+  }
+
+  async subscribe(node: NodeId, listener: BusListener, options?: CallOptions): Promise<() => Promise<void>> {
+    const end = await this.#bus.subscribe(node, listener, options);
+    this.#open.add(end);
+    return () => {
+      this.#open.delete(end);
+      return end();
+    };
+  }
+
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#open].map((end) => end()));
+  }
+}
+
+/** Cases leave their subscriptions to this: they end before the subject is closed. */
+const ending =
+  (open: OpenSubject<BusSubject>): OpenSubject<BusSubject> =>
+  async () => {
+    const subject = await open();
+    const [port, other] = [new EndingBus(subject.port), new EndingBus(subject.other)];
+    const close = async (): Promise<void> => {
+      await Promise.all([port.endAll(), other.endAll()]).finally(() => subject.close?.());
+    };
+    return { ...subject, port, other, close };
+  };
+
+/**
+ * The contract of `Bus`. Each subject is a transport of its own with two nodes on it; what a case subscribed is ended
+ * before the subject is closed.
+ */
+export const busCases = (open: OpenSubject<BusSubject>): readonly ConformanceCase[] =>
+  casesOf(ending(open), [busSuite]);
