@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly register: (warp: Warp) => void;
   /** Whether there is a shared tier. Default false. */
   readonly shared?: boolean;
+  /** Whether every node hears what others than Warp write, over a connection that shares its store's faults. Default false. */
+  readonly fed?: boolean;
   /** Slots of the shared tier. Default 1 000. */
   readonly sharedSlots?: number;
   /** What the store declares; requests can be made late by so much. Default 0. */
@@ -92,6 +94,7 @@ export class Cluster {
       sharedSlots = 1_000,
       landsWithinMs = 0,
       latencyMs = 5,
+      fed = false,
       register,
     } = this.#options;
     const label = `${name}${this.#starts++ === 0 ? "" : `#${this.#starts}`}`;
@@ -128,6 +131,9 @@ export class Cluster {
         : {}),
       bus: new MemoryBus(network, { clock, pause: scheduler.pause(`${label}/bus`, faults.bus) }),
       ...(sharedCache === undefined ? {} : { sharedCache }),
+      ...(fed
+        ? { changeFeed: new MemoryStore({ data: log, pause: scheduler.pause(`${label}/feed`, faults.store) }) }
+        : {}),
       ...further,
     });
     register(warp);

@@ -1,3 +1,4 @@
+import { MemoryStore } from "@warp/core";
 import { FillGuard } from "../../../packages/core/src/mechanisms/fill-guard.ts";
 import { Outbox } from "../../../packages/core/src/mechanisms/outbox.ts";
 import { Peers } from "../../../packages/core/src/mechanisms/peers.ts";
@@ -18,6 +19,7 @@ import {
 } from "./breakages.ts";
 import { busOutage } from "./scenarios/bus-outage.ts";
 import { death } from "./scenarios/death.ts";
+import { foreignWrites } from "./scenarios/foreign-writes.ts";
 import { gap } from "./scenarios/gap.ts";
 import { overtakenLoad } from "./scenarios/overtaken-load.ts";
 import { overtakenLoader } from "./scenarios/overtaken-loader.ts";
@@ -165,6 +167,26 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a tier that went back in time keeps its epoch",
     scenario: sharedTrouble,
+    apply: () => replace(SharedEpoch.prototype, "renew", () => nothing),
+  },
+  {
+    name: "foreign writes are not told",
+    scenario: foreignWrites,
+    apply: () => replace(MemoryStore.prototype, "watch", () => () => Promise.resolve(() => Promise.resolve())),
+  },
+  {
+    name: "a gap of the change feed makes nothing suspect",
+    scenario: foreignWrites,
+    apply: () => replace(Registration.prototype, "raise", () => nothing),
+  },
+  {
+    name: "a foreign write leaves the slot as it is",
+    scenario: foreignWrites,
+    apply: () => replace(SharedAccess.prototype, "drop", () => () => Promise.resolve()),
+  },
+  {
+    name: "a gap of the change feed leaves the epoch as it is",
+    scenario: foreignWrites,
     apply: () => replace(SharedEpoch.prototype, "renew", () => nothing),
   },
   {
