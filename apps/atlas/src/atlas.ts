@@ -1,6 +1,7 @@
 import { audit } from "./audit.ts";
 import { type Atlas, nodeNames, openAtlas } from "./bootstrap.ts";
 import { type Check, checksOf } from "./checks.ts";
+import { describePlatform, type Platform } from "./config.ts";
 import type { City } from "./data.ts";
 import { citiesOf } from "./data-set.ts";
 import { duration, grouped } from "./format.ts";
@@ -44,21 +45,22 @@ const play = async (
 };
 
 /**
- * The whole demo, on a database in an empty folder.
+ * The whole demo, on a platform that holds nothing of this cluster's yet.
  * @returns What was checked, all of which should have passed.
  */
 export const runAtlas = async (
-  folder: string,
+  platform: Platform,
   options: AtlasOptions,
   output: NodeJS.WritableStream,
 ): Promise<readonly Check[]> => {
-  output.write(line("atlas", `${nodeNames.length} Warp nodes over one PostgreSQL in ${folder}, seed ${options.seed}`));
+  output.write(line("atlas", `${nodeNames.length} Warp nodes on ${describePlatform(platform)}, seed ${options.seed}`));
   const cities = citiesOf(options.cities);
   output.write(line("data", described(cities)));
   const startedAt = performance.now();
-  const atlas = await openAtlas(folder);
+  const atlas = await openAtlas(platform);
   try {
     output.write(line("open", `${nodeNames.join(", ")} in ${duration(performance.now() - startedAt)}`));
+    if (!atlas.transfers) output.write(line("no moves", "this store cannot change two cities at once"));
     return await play(atlas, cities, options, output);
   } finally {
     await atlas.close();

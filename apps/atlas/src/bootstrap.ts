@@ -1,21 +1,22 @@
-import { PGlite } from "@electric-sql/pglite";
 import {
   jsonLogger,
-  MemoryBus,
-  MemoryCache,
-  MemoryNetwork,
+  type Logger,
   systemClock,
   Warp,
   WarpError,
+  type WarpErrorCode,
   type WarpOptions,
 } from "@warp/core";
 import { lastWriteWins, mergeFields, sum } from "@warp/merge";
 import { PromMetrics } from "@warp/metrics-prom";
-import { fromPglite, PgStore, type PgStoreOptions } from "@warp/store-pg";
 import { Registry } from "prom-client";
+import { CuttableBus } from "./bootstrap/cuttable-bus.ts";
+import { openBuses, openCaches, openStores } from "./bootstrap/open.ts";
+import { Opened } from "./bootstrap/ports.ts";
+import type { Config, Platform } from "./config.ts";
 import type { CityKey, Keys, ViewsKey } from "./data.ts";
 
-// The composition root: the only file that knows Warp, its adapters and their clients.
+// The composition root: with what is in bootstrap/, the only code that knows Warp, its adapters and their clients.
 
 export type Node = Warp<Keys>;
 
@@ -32,6 +33,10 @@ export interface Atlas {
   readonly loader: Node;
   /** Reads what the store holds: it has neither cache nor bus. */
   readonly auditor: Node;
+  /** Whether two cities can be changed at once. */
+  readonly transfers: boolean;
+  /** What the bus may take to deliver what it was handed. */
+  readonly propagationMs: number;
   /** What all nodes have counted so far. */
   samples(): Promise<readonly Sample[]>;
   /** Until `reconnect`, this node neither hears the others nor is heard. */
@@ -40,14 +45,24 @@ export interface Atlas {
   close(): Promise<void>;
 }
 
+/** One node that serves users. */
+export interface Service {
+  readonly node: Node;
+  /** Whether two cities can be changed at once. */
+  readonly transfers: boolean;
+  /** What it has counted, as Prometheus reads it. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Finishes what is under way, tells the others, and closes everything that was opened. */
+  close(): Promise<void>;
+}
+
 export const nodeNames: readonly string[] = ["amsterdam", "bogota", "cairo"];
 
 const entriesPerNode = 10_000;
+/** Generous: what is late on a busy machine must not pass for lost. */
+const propagationMs = { memory: 100, nats: 1_000, kafka: 3_000 } as const;
 const dayMs = 86_400_000;
 const yesterday = (): number => Date.now() - dayMs;
-
-// That a node cannot reach the bus is a warning, and here it is on purpose.
-const logger = jsonLogger({ level: "error" });
 
 const register = (warp: Node): Node => {
   warp.register<CityKey>("city:*", {
@@ -61,52 +76,114 @@ const register = (warp: Node): Node => {
   return warp;
 };
 
-/** Everything that runs, on a database in `folder`. Close it to close what was opened here, in the reverse order. */
-export const openAtlas = async (folder: string): Promise<Atlas> => {
-  const database = await PGlite.create(folder);
-  const network = new MemoryNetwork();
-  const registry = new Registry();
-  const stores: PgStore[] = [];
-  const open = (options: WarpOptions, storeOptions: PgStoreOptions = {}): Node => {
-    const store = new PgStore(fromPglite(database), storeOptions);
-    stores.push(store);
-    return register(new Warp<Keys>({ ...options, store, logger }));
+/** The parts that a platform has, and a node of any of them. Close it to close them all, in the reverse order. */
+const openPlatform = async (platform: Platform, entries: number, logger: Logger) => {
+  const opened = new Opened();
+  const surroundings = { cluster: platform.cluster, logger };
+  const kept = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.add(() => part.close());
+    return part;
   };
-  const loader = open({ localCache: false, clock: { ...systemClock, now: yesterday } }, { clock: yesterday });
-  const auditor = open({ localCache: false });
-  const named = new Map(
-    nodeNames.map((node) => [
-      node,
-      open({
-        node,
-        localCache: new MemoryCache({ maxEntries: entriesPerNode }),
-        bus: new MemoryBus(network),
-        metrics: new PromMetrics(registry, { labels: { node } }),
-      }),
-    ]),
-  );
-  await stores[0]?.migrate();
-  const nodes = [...named.values()];
-  await Promise.all(nodes.map((node) => node.ready()));
-  return {
-    nodes,
-    loader,
-    auditor,
-    samples: () => samplesOf(registry),
-    disconnect: (node) => network.disconnect(node.status().node),
-    reconnect: (node) => network.reconnect(node.status().node),
-    close: async () => {
-      for (const warp of [...nodes, loader, auditor]) await warp.close();
-      for (const store of stores) await store.close();
-      await database.close();
-    },
+  const node = (options: WarpOptions): Node => {
+    const warp = register(new Warp<Keys>({ cluster: platform.cluster, logger, ...options }));
+    opened.add(() => warp.close());
+    return warp;
   };
+  try {
+    const stores = kept(await openStores(platform, surroundings));
+    const caches = kept(await openCaches(platform, entries, surroundings));
+    const buses = kept(await openBuses(platform, surroundings));
+    return { stores, caches, buses, node, close: () => opened.close() };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+};
+
+/** Everything that the demo runs on. Close it to close what was opened here. */
+export const openAtlas = async (platform: Platform): Promise<Atlas> => {
+  // That a node cannot reach the bus is a warning, and here it is on purpose.
+  const parts = await openPlatform(platform, entriesPerNode, jsonLogger({ level: "error" }));
+  const { stores, caches, buses, node, close } = parts;
+  try {
+    const registry = new Registry();
+    const cables = new Map<Node, CuttableBus>();
+    const loader = node({
+      localCache: false,
+      clock: { ...systemClock, now: yesterday },
+      store: stores.make(yesterday),
+    });
+    const store = stores.make();
+    const auditor = node({ localCache: false, store });
+    for (const name of nodeNames) {
+      const bus = new CuttableBus(await buses.make());
+      const metrics = new PromMetrics(registry, { labels: { node: name } });
+      cables.set(node({ node: name, ...caches.make(), store: stores.make(), bus, metrics }), bus);
+    }
+    const nodes = [...cables.keys()];
+    await Promise.all(nodes.map((each) => each.ready()));
+    return {
+      ...{
+        nodes,
+        loader,
+        auditor,
+        transfers: store.atomicBatch,
+        propagationMs: propagationMs[platform.bus.kind],
+        close,
+      },
+      samples: () => samplesOf(registry),
+      disconnect: (each) => cables.get(each)?.cut(),
+      reconnect: (each) => cables.get(each)?.join(),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+/** The node of one process. Close it to close what was opened here. */
+export const openService = async (config: Config, logger: Logger): Promise<Service> => {
+  const { stores, caches, buses, node, close } = await openPlatform(config.platform, config.cacheEntries, logger);
+  try {
+    const registry = new Registry();
+    const store = stores.make();
+    const warp = node({
+      ...(config.node !== undefined && { node: config.node }),
+      ...(config.secret !== undefined && { secret: config.secret }),
+      ...caches.make(),
+      ...{ store, bus: await buses.make(), metrics: new PromMetrics(registry) },
+    });
+    await warp.ready();
+    return {
+      node: warp,
+      transfers: store.atomicBatch,
+      metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 };
 
 const samplesOf = async (registry: Registry): Promise<readonly Sample[]> => {
   const families = await registry.getMetricsAsJSON();
   return families.flatMap(({ name, values }) => values.map(({ labels, value }) => ({ name, labels, value })));
 };
+
+/** Says what kind of failure an error of Warp tells of. */
+export type FailureCode = WarpErrorCode;
+
+/** What an error of Warp tells. */
+export interface Failure {
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly key: string | undefined;
+  readonly port: string | undefined;
+}
+
+/** `undefined` for an error that is none of Warp's. */
+export const failureOf = (error: unknown): Failure | undefined => (WarpError.is(error) ? error : undefined);
 
 /** What a failed call tells: the error's code. `"OUTCOME_UNKNOWN"` alone leaves open whether anything has changed. */
 export const codeOf = (error: unknown): string => {

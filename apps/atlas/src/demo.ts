@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runAtlas } from "./atlas.ts";
+import { ConfigurationError, configOf, type Platform } from "./config.ts";
 import { duration, grouped } from "./format.ts";
 import { type AtlasOptions, optionsOf, usage } from "./options.ts";
 
@@ -18,11 +20,22 @@ const emptyFolder = (folder: string): string => {
   return folder;
 };
 
+/** A platform on which nobody has run this before: a folder of its own, or on servers a cluster of its own. */
+const platformOf = (options: AtlasOptions): Platform => {
+  const { platform } = configOf(process.env);
+  const cluster = process.env.CLUSTER ? platform.cluster : `demo_${randomBytes(6).toString("hex")}`;
+  if (platform.store.kind !== "pglite") {
+    if (options.folder === undefined) return { ...platform, cluster };
+    throw new ConfigurationError([`--folder is for STORE=pglite, and STORE is "${platform.store.kind}"`]);
+  }
+  const folder = options.folder === undefined ? temporaryFolder() : emptyFolder(options.folder);
+  return { ...platform, cluster, store: { kind: "pglite", folder } };
+};
+
 const kibibytesPerMegabyte = 1e6 / 1_024;
 
 const main = async (options: AtlasOptions): Promise<number> => {
-  const folder = options.folder === undefined ? temporaryFolder() : emptyFolder(options.folder);
-  const checks = await runAtlas(folder, options, process.stdout);
+  const checks = await runAtlas(platformOf(options), options, process.stdout);
   const failed = checks.filter(({ passed }) => !passed).length;
   const peakMegabytes = Math.round(process.resourceUsage().maxRSS / kibibytesPerMegabyte);
   console.log(
@@ -51,7 +64,7 @@ if (options !== undefined) {
   try {
     process.exitCode = await main(options);
   } catch (error) {
-    console.error(error);
+    console.error(error instanceof ConfigurationError ? error.message : error);
     process.exitCode = 1;
   }
 }

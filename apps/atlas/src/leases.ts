@@ -59,14 +59,14 @@ export class CountryLeases {
 
   /** When each copy that a node holds of an attached key came to be. */
   async #born(): Promise<readonly number[]> {
-    const copies = this.#nodes.flatMap((node) =>
-      this.#keys.map(async (key) => {
-        const { ageMs } = await node.inspect(key);
-        // Warp counts ages in whole milliseconds, rounded up.
-        return ageMs === undefined ? undefined : performance.now() - ageMs + 1;
-      }),
-    );
-    return (await Promise.all(copies)).filter((at) => at !== undefined);
+    const born: number[] = [];
+    const copies = this.#nodes.flatMap((node) => this.#keys.map((key) => ({ node, key })));
+    await traffic(copies, { concurrency }, async ({ node, key }) => {
+      const { ageMs } = await node.inspect(key);
+      // Warp counts ages in whole milliseconds, rounded up.
+      if (ageMs !== undefined) born.push(performance.now() - ageMs + 1);
+    });
+    return born;
   }
 
   #node(): Node {

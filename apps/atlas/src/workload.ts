@@ -29,10 +29,9 @@ export interface Outcome {
 
 const concurrency = 8;
 const cutMs = 2_000;
-const propagationMs = 100;
 
-/** Resolves once each node has told the others everything. */
-const settle = async (nodes: readonly Node[]): Promise<void> => {
+/** Resolves once each node has told the others everything, and they have had the time to hear it. */
+const settle = async ({ nodes, propagationMs }: Atlas): Promise<void> => {
   await Promise.all(nodes.map((node) => node.flush()));
   await setTimeout(propagationMs);
 };
@@ -48,7 +47,7 @@ export const runWorkload = async (
   const ledger = new Ledger();
   const operations = new Operations(atlas.nodes, ledger);
   const leases = new CountryLeases(atlas.nodes, new Draw(seed + 1));
-  const plan = planOf(seed, count, cities, atlas.nodes.length);
+  const plan = planOf(seed, count, cities, atlas.nodes.length, atlas.transfers ? [] : ["move"]);
   const act = async (from: number, to: number, beside?: () => Promise<void>, spreadMs = 0): Promise<void> => {
     const part = plan.slice(from * count, to * count);
     const users = traffic(part, { concurrency, spreadMs }, (operation) => operations.run(operation).then(onOperation));
@@ -61,7 +60,7 @@ export const runWorkload = async (
   await act(0, 0.3);
   await act(0.3, 0.5, () => leases.grant(cities));
   await act(0.5, 0.65, () => leases.revoke());
-  await settle(atlas.nodes);
+  await settle(atlas);
   const revocation = await leases.revocation();
   const atCut = await atlas.samples();
   const cut = async (): Promise<void> => {
@@ -71,7 +70,7 @@ export const runWorkload = async (
   };
   await act(0.65, 0.8, cut, cutMs);
   await act(0.8, 1);
-  await settle(atlas.nodes);
+  await settle(atlas);
   const after = await atlas.samples();
   return { ledger, revocation, before, atCut, after, tookMs: performance.now() - startedAt };
 };
