@@ -6,17 +6,20 @@ import {
   type StoredRecord,
   WarpError,
 } from "@warp/core";
-import { isRefusal, refusal } from "./failures.ts";
+import { isPassing, isRefusal, refusal } from "./failures.ts";
 import { fromColumn, toColumn } from "./keys.ts";
-import type { PgClient, PgQueryable, PgRow } from "./pg-client.ts";
+import type { PgClient, PgQueryable, PgRow, StillWanted } from "./pg-client.ts";
 import { recordOf } from "./records.ts";
 import type { WriteStatements } from "./write-statements.ts";
 
 type Records = readonly (StoredRecord | undefined)[];
 type WriteMutation = Exclude<Mutation, { readonly kind: "check" }>;
 
-/** A transaction sends two statements that write, and pauses around each. */
-const stagesOfTransaction = 5;
+/** A commit waits for a connection; a transaction then sends two statements that write, and pauses around each. */
+const stages = 6;
+
+/** Attempts at a commit that met other transactions. */
+const mostAttempts = 3;
 
 const longestRetention = 2 ** 31 - 1;
 
@@ -68,6 +71,15 @@ const recordsByKey = (
     }),
   );
 
+/** How long one attempt may take. */
+interface Limits {
+  /** Of one wait for a lock, in milliseconds. */
+  readonly lockMs: number;
+  /** Of one statement and one pause of a transaction, in milliseconds. */
+  readonly stageMs: number;
+  readonly stillWanted: StillWanted;
+}
+
 /** Commits under conditions: one key in one statement, several in one transaction. */
 export class Committer {
   readonly #client: PgClient;
@@ -84,11 +96,36 @@ export class Committer {
 
   async commit(operation: OperationId, mutations: readonly Mutation[], options?: CallOptions): Promise<Records> {
     const owned = mutations.map(own);
-    const [only, second] = owned;
+    const began = performance.now();
+    for (let attempt = 1; ; attempt += 1) {
+      // However many attempts: the whole within what `landsWithinMs` declares.
+      const leftMs = this.#landsWithinMs - (performance.now() - began);
+      try {
+        return await this.#attempt(operation, owned, this.#limits(leftMs, options));
+      } catch (error) {
+        if (attempt === mostAttempts || !isPassing(error) || options?.signal?.aborted === true) throw error;
+      }
+    }
+  }
+
+  #limits(leftMs: number, options: CallOptions | undefined): Limits {
+    const askedMs = options?.timeoutMs ?? leftMs;
+    const stageMs = Math.min(askedMs, leftMs / stages);
+    const began = performance.now();
+    return {
+      stageMs,
+      lockMs: Math.min(askedMs, leftMs - leftMs / stages),
+      // Whoever waited in vain has drawn conclusions from it: what is sent after that would land too late.
+      stillWanted: () => options?.signal?.aborted !== true && performance.now() - began <= leftMs / stages,
+    };
+  }
+
+  async #attempt(operation: OperationId, mutations: readonly Mutation[], limits: Limits): Promise<Records> {
+    const [only, second] = mutations;
     if (only === undefined) return [];
-    if (second !== undefined) return await this.#transact(operation, owned, options);
+    if (second !== undefined) return await this.#transact(operation, mutations, limits);
     try {
-      return [only.kind === "check" ? await this.#check(only) : await this.#write(operation, only, options)];
+      return [only.kind === "check" ? await this.#check(only) : await this.#write(operation, only, limits)];
     } catch (error) {
       throw isRefusal(error) ? refusal(error) : error;
     }
@@ -101,9 +138,8 @@ export class Committer {
     return record;
   }
 
-  async #write(operation: OperationId, mutation: WriteMutation, options?: CallOptions): Promise<StoredRecord> {
+  async #write(operation: OperationId, mutation: WriteMutation, limits: Limits): Promise<StoredRecord> {
     const value = bytesOf(mutation);
-    const lockTimeoutMs = Math.min(options?.timeoutMs ?? this.#landsWithinMs, this.#landsWithinMs);
     const values = [
       this.#clock(),
       toColumn(mutation.key),
@@ -112,28 +148,28 @@ export class Committer {
       mutation.timestamp.node,
       ttlOf(mutation),
       ...retentionOf(mutation),
-      String(Math.max(1, Math.ceil(lockTimeoutMs))),
+      String(Math.max(1, Math.ceil(limits.lockMs))),
     ];
     const [row] =
       mutation.expected === undefined
-        ? await this.#client.query(this.#statements.create, values)
-        : await this.#client.query(this.#statements.replace, [...values, mutation.expected]);
+        ? await this.#client.query(this.#statements.create, values, limits.stillWanted)
+        : await this.#client.query(this.#statements.replace, [...values, mutation.expected], limits.stillWanted);
     if (row !== undefined) return recordOf(row, value);
     const standing = await this.#standing(this.#client, [mutation.key]);
     throw conflictError(new Map([[mutation.key, standing.get(mutation.key)]]));
   }
 
-  async #transact(operation: OperationId, mutations: readonly Mutation[], options?: CallOptions): Promise<Records> {
-    // Each stage within its share, the whole within what `landsWithinMs` declares.
-    const share = this.#landsWithinMs / stagesOfTransaction;
-    const limits = { timeoutMs: Math.min(options?.timeoutMs ?? share, share) };
+  async #transact(operation: OperationId, mutations: readonly Mutation[], limits: Limits): Promise<Records> {
     let complete = false;
     try {
-      return await this.#client.transaction(async (transaction) => {
-        const records = await this.#attempt(transaction, operation, mutations);
-        complete = true;
-        return records;
-      }, limits);
+      return await this.#client.transaction(
+        async (transaction) => {
+          const records = await this.#writeAll(transaction, operation, mutations);
+          complete = true;
+          return records;
+        },
+        { timeoutMs: limits.stageMs, stillWanted: limits.stillWanted },
+      );
     } catch (error) {
       if (WarpError.is(error)) throw error;
       // Before COMMIT was sent nothing can have landed, whatever went wrong; after it only the server's own no counts.
@@ -141,7 +177,7 @@ export class Committer {
     }
   }
 
-  async #attempt(query: PgQueryable, operation: OperationId, mutations: readonly Mutation[]): Promise<Records> {
+  async #writeAll(query: PgQueryable, operation: OperationId, mutations: readonly Mutation[]): Promise<Records> {
     const clock = this.#clock();
     const written = await this.#lock(query, clock, operation, mutations);
     const others = mutations.filter((mutation) => !creates(mutation));

@@ -15,6 +15,7 @@ export {
   type PgQueryable,
   type PgResult,
   type PgRow,
+  type StillWanted,
 } from "./pg-client.ts";
 export { PgStore } from "./pg-store.ts";
 export type { Reaped } from "./reaper.ts";

@@ -1,22 +1,28 @@
 import { createHash } from "node:crypto";
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
-import { isRefusal, noConnection } from "./failures.ts";
+import { isReadOnly, leavesUsable, noConnection, notSent } from "./failures.ts";
 
 /** A row as the client hands it over, by column name. */
 export type PgRow = Readonly<Record<string, unknown>>;
+
+/** Whether something is still to be sent, asked once there is a connection to send it on. */
+export type StillWanted = () => boolean;
 
 /** Where statements are sent: a client as a whole, or the one connection of a transaction. */
 export interface PgQueryable {
   /**
    * Sends one statement and resolves with its rows.
    * @param values Strings, numbers, booleans, bytes, `null`, and arrays of strings, numbers, booleans and `null`.
+   * @param stillWanted Where it says no, nothing is sent, and the call rejects `UNAVAILABLE`. Default: always.
    */
-  query(text: string, values: readonly unknown[]): Promise<readonly PgRow[]>;
+  query(text: string, values: readonly unknown[], stillWanted?: StillWanted): Promise<readonly PgRow[]>;
 }
 
-/** Bounds that the server itself keeps. */
+/** Bounds of a transaction. */
 export interface PgLimits {
-  /** How long one statement, one wait for a lock and one pause between statements may take, in milliseconds. */
+  /** As for a query: asked before `BEGIN` is sent. */
+  readonly stillWanted?: StillWanted;
+  /** Kept by the server itself: how long one statement, one wait for a lock and one pause between statements may take, in milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -122,7 +128,7 @@ interface CheckedOut {
 }
 
 /** @throws {WarpError} `UNAVAILABLE`: without a connection nothing was sent. */
-const checkOut = async (pool: PgPool): Promise<CheckedOut> => {
+const checkOut = async (pool: PgPool, stillWanted: StillWanted = () => true): Promise<CheckedOut> => {
   let connection: PgPoolClient;
   try {
     connection = await pool.connect();
@@ -135,7 +141,9 @@ const checkOut = async (pool: PgPool): Promise<CheckedOut> => {
     connection.removeListener("error", ignore);
     connection.release(!usable);
   };
-  return { connection, giveBack };
+  if (stillWanted()) return { connection, giveBack };
+  giveBack(true);
+  throw notSent();
 };
 
 /** @returns Whether the connection is back outside of any transaction. */
@@ -155,20 +163,20 @@ const rollBack = async (connection: PgPoolClient): Promise<boolean> => {
 export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions = {}): PgClient => {
   const prepare: Prepare = statements === "prepared" ? preparing() : (text) => text;
   return {
-    async query(text, values) {
-      const { connection, giveBack } = await checkOut(pool);
+    async query(text, values, stillWanted) {
+      const { connection, giveBack } = await checkOut(pool, stillWanted);
       let usable = true;
       try {
         return await queryable(connection, prepare).query(text, values);
       } catch (error) {
-        usable = isRefusal(error);
+        usable = leavesUsable(error);
         throw error;
       } finally {
         giveBack(usable);
       }
     },
     async transaction(run, limits) {
-      const { connection, giveBack } = await checkOut(pool);
+      const { connection, giveBack } = await checkOut(pool, limits?.stillWanted);
       let usable = true;
       try {
         await connection.query(beginWith(limits));
@@ -176,7 +184,7 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
         await connection.query("COMMIT");
         return result;
       } catch (error) {
-        usable = await rollBack(connection);
+        usable = (await rollBack(connection)) && !isReadOnly(error);
         throw error;
       } finally {
         giveBack(usable);

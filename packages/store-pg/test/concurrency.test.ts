@@ -136,7 +136,7 @@ await describeWith("postgres", (url) => {
   });
 
   describe("a commit that PostgreSQL refuses", () => {
-    it("rejects UNAVAILABLE on a serialization failure, with nothing changed, and lands when sent again", async () => {
+    it("for a serialization failure is sent again under the same id, and lands", async () => {
       const strict = storeWith("-c default_transaction_isolation=serializable");
       const before = await put(store, "serial", "1");
       const operation = newOperation();
@@ -147,14 +147,11 @@ await describeWith("postgres", (url) => {
           await stranger.query(`UPDATE ${table} SET node = 'x', micros = micros + 1 WHERE key = 'serial'`);
           const commit = strict.commit(operation, [putOf("serial", "2", { expected: before.revision })]);
           await untilWaiting(client, table);
-          return [rejectionOf(commit)];
+          return [commit];
         },
         "COMMIT",
       );
-      const error = await pending[0];
-      expect(WarpError.has(error, "UNAVAILABLE") && error.cause).toMatchObject({ code: "40001" });
-      expect((await readRecord(store, "serial")).revision).toBe(before.revision);
-      await strict.commit(operation, [putOf("serial", "2", { expected: before.revision })]);
+      expect((await pending[0])?.[0]?.revision).toBe(operation);
       expect((await readRecord(store, "serial")).operations).toEqual([operation, ...before.operations]);
     });
 
@@ -177,26 +174,56 @@ await describeWith("postgres", (url) => {
       expect(await pending[0]).toHaveLength(2);
     });
 
-    it("rejects UNAVAILABLE as the victim of a deadlock with a foreign transaction", async () => {
+    it("as the victim of a deadlock with a foreign transaction is sent again, and lands once that is over", async () => {
       const victim = storeWith("-c deadlock_timeout=20ms");
       const [a, b] = [await put(store, "dead:a", "1"), await put(store, "dead:b", "1")];
       await stranger.query("SET deadlock_timeout = '1min'");
       const pending = await whileLocked("dead:b", async () => {
-        const commit = rejectionOf(
-          victim.commit(newOperation(), [
-            putOf("dead:a", "2", { expected: a.revision }),
-            putOf("dead:b", "2", { expected: b.revision }),
-          ]),
-        );
+        const commit = victim.commit(newOperation(), [
+          putOf("dead:a", "2", { expected: a.revision }),
+          putOf("dead:b", "2", { expected: b.revision }),
+        ]);
         await untilWaiting(client, table);
         // Waits for the commit's lock on dead:a, until the commit gives up.
         await stranger.query(`SELECT FROM ${table} WHERE key = 'dead:a' FOR UPDATE`);
         return [commit];
       });
       await stranger.query("RESET deadlock_timeout");
-      const error = await pending[0];
-      expect(WarpError.has(error, "UNAVAILABLE") && error.cause).toMatchObject({ code: "40P01" });
-      expect(text(await read(store, "dead:a"))).toBe("1");
+      expect(await pending[0]).toHaveLength(2);
+      expect((await store.getMany(["dead:a", "dead:b"])).map(text)).toEqual(["2", "2"]);
+    });
+
+    it("for want of a free connection was never sent, and is not sent later", async () => {
+      for (const connectionTimeoutMillis of [50, 0]) {
+        const pool = bench.pool(1, "", { connectionTimeoutMillis });
+        const small = new PgStore(fromPool(pool), { table, landsWithin: "1s", reapEvery: never });
+        const taken = await pool.connect();
+        const key = `pool:${connectionTimeoutMillis}`;
+        const gaveUp = new AbortController();
+        const commits = [[putOf(key, "1")], [putOf(key, "1"), putOf(`${key}:other`, "1")]].map((mutations) =>
+          rejectionOf(small.commit(newOperation(), mutations, { timeoutMs: 100, signal: gaveUp.signal })),
+        );
+        if (connectionTimeoutMillis > 0) await Promise.all(commits);
+        // As core does at its deadline: it draws its conclusions from what the store declares.
+        gaveUp.abort();
+        taken.release();
+        for (const error of await Promise.all(commits)) expect(WarpError.has(error, "UNAVAILABLE")).toBe(true);
+        expect(await store.getMany([key, `${key}:other`])).toEqual([undefined, undefined]);
+        await put(small, key, "1");
+      }
+    });
+
+    it("because the server takes no writes changed nothing, and the next goes by another connection", async () => {
+      const pool = bench.pool(1);
+      const demoted = new PgStore(fromPool(pool), { table, reapEvery: never });
+      for (const mutations of [[putOf("standby:1", "1")], [putOf("standby:2", "1"), putOf("standby:3", "1")]]) {
+        // What this connection leads to has become a standby.
+        await pool.query("SET default_transaction_read_only = on");
+        const error = await rejectionOf(demoted.commit(newOperation(), mutations));
+        expect(WarpError.has(error, "UNAVAILABLE") && error.cause).toMatchObject({ code: "25006" });
+        expect((error as Error).message).toContain("standby");
+        await demoted.commit(newOperation(), mutations);
+      }
     });
   });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Pool } from "pg";
+import { Pool, type PoolConfig } from "pg";
 import { fromPool, type PgClient, PgStore, type PgStoreOptions } from "../src/index.ts";
 
 /** A table name that nothing else uses, also on a server that others share. */
@@ -29,8 +29,8 @@ export class StoreBench {
   }
 
   /** @param settings Of its sessions, as `-c name=value`. */
-  pool(max = 4, settings = ""): Pool {
-    const pool = new Pool({ connectionString: this.#url, max, options: settings });
+  pool(max = 4, settings = "", more: PoolConfig = {}): Pool {
+    const pool = new Pool({ connectionString: this.#url, max, options: settings, ...more });
     // An idle connection that the server ends is no failure of a test.
     pool.on("error", () => {});
     this.#pools.push(pool);

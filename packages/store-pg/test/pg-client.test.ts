@@ -60,8 +60,8 @@ describe("a client made from a pool", () => {
     const { pool, sent, released, listeners } = scripted(bothKeys);
     expect(await commitTwo(pool)).toHaveLength(2);
     expect(sent[0]).toBe(
-      "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 2000; " +
-        "SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 2000",
+      "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 1667; " +
+        "SET LOCAL lock_timeout = 1667; SET LOCAL idle_in_transaction_session_timeout = 1667",
     );
     expect(sent).toHaveLength(3);
     expect(sent[2]).toBe("COMMIT");
@@ -99,30 +99,26 @@ describe("a client made from a pool", () => {
       const store = new PgStore(fromPool(scripted(() => failure(code)).pool), { reapEvery: Number.POSITIVE_INFINITY });
       return rejectionOf(store.commit("r", [put("a")]));
     };
-    for (const code of ["40001", "40P01", "55P03", "57014", "42P01", "23505", "53300", "28P01", "P0001"])
+    const refused =
+      "09000 0A000 20000 21000 22021 23505 25006 25P02 25P03 27000 28P01 2D000 3D000 3F000 40001 40002 40P01 42501 42P01 44000 53100 53200 53300 54000 55P03 57014 72000 P0001 P0004";
+    for (const code of refused.split(" "))
       expect([code, WarpError.has(await commitOne(code), "UNAVAILABLE")]).toEqual([code, true]);
-    for (const code of [
-      "57P01",
-      "57P02",
-      "08006",
-      "40003",
-      "58030",
-      "XX000",
-      "ECONNRESET",
-      "EPIPE",
-      "ETIMEDOUT",
-      "57P03",
-    ])
-      expect([code, WarpError.is(await commitOne(code))]).toEqual([code, false]);
+    const unknown =
+      "03000 08000 08003 08006 08007 08P01 40003 57000 57P01 57P02 57P03 57P04 57P05 58000 58030 58P01 XX000 XX001 ECONNRESET EPIPE ETIMEDOUT";
+    for (const code of unknown.split(" ")) expect([code, WarpError.is(await commitOne(code))]).toEqual([code, false]);
   });
 
   it("keeps a connection that was told no, and destroys one that may be broken", async () => {
     for (const [code, destroyed] of [
+      ["42P01", false],
       ["40001", false],
+      ["25006", true],
+      ["25P03", true],
       ["57P01", true],
       ["ECONNRESET", true],
     ] as const) {
-      const { pool, released, listeners } = scripted(() => failure(code));
+      const severity = code === "25P03" ? "FATAL" : "ERROR";
+      const { pool, released, listeners } = scripted(() => Object.assign(failure(code), { severity }));
       await rejectionOf(fromPool(pool).query("SELECT $1::int", [1]));
       expect(released).toEqual([destroyed]);
       expect(listeners.size).toBe(0);
