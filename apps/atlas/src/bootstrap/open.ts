@@ -23,20 +23,38 @@ export const openStores = async ({ store }: Platform, surroundings: Surroundings
       const { openPostgres } = await import("./postgres.ts");
       return await naming("DATABASE_URL", openPostgres(store.url, surroundings));
     }
-    case "s3":
-      throw new Error("STORE=s3 is not here yet");
+    case "s3": {
+      const { openS3 } = await import("./s3.ts");
+      return await naming("S3_BUCKET (with S3_ENDPOINT and the credentials)", openS3(store.s3, surroundings));
+    }
   }
 };
 
 /** @param entries Of each node's own cache, at most. */
 export const openCaches = async ({ cache }: Platform, entries: number, surroundings: Surroundings): Promise<Caches> => {
-  if (cache.kind !== "memory") throw new Error(`CACHE=${cache.kind} is not here yet (${surroundings.cluster})`);
-  const { memoryCaches } = await import("./memory.ts");
-  return memoryCaches(entries);
+  if (cache.kind === "memory") {
+    const { memoryCaches } = await import("./memory.ts");
+    return memoryCaches(entries);
+  }
+  const { redisCaches } = await import("./redis.ts");
+  return redisCaches(cache.url, cache.kind === "redis" ? undefined : entries, surroundings);
 };
 
 export const openBuses = async ({ bus }: Platform, surroundings: Surroundings): Promise<Buses> => {
-  if (bus.kind !== "memory") throw new Error(`BUS=${bus.kind} is not here yet (${surroundings.cluster})`);
-  const { memoryBuses } = await import("./memory.ts");
-  return memoryBuses();
+  switch (bus.kind) {
+    case "memory": {
+      const { memoryBuses } = await import("./memory.ts");
+      return memoryBuses();
+    }
+    case "nats": {
+      const { natsBuses } = await import("./nats.ts");
+      const buses = natsBuses(bus.servers, surroundings);
+      return { ...buses, make: () => naming("NATS_URL", buses.make()) };
+    }
+    case "kafka": {
+      const { kafkaBuses } = await import("./kafka.ts");
+      const buses = kafkaBuses(bus.brokers, surroundings);
+      return { ...buses, make: () => naming("KAFKA_BROKERS", buses.make()) };
+    }
+  }
 };
