@@ -20,7 +20,8 @@ export const foreign = -3;
  * A token is made of the caller's random bits and the server's time: a client that sends a call again after a reconnect,
  * unasked, does not leave the same token twice.
  *
- * Under memory pressure (OOM) a read leaves no token: what it answers then does not stand, so that nothing is put.
+ * A server that is full and evicts nothing (OOM) is no failure: a read leaves no token and a put with a token does not
+ * land. Only a put that must replace what stands is refused.
  */
 const source = `
 local info = redis.pcall('INFO', 'replication')
@@ -65,8 +66,10 @@ if op == 'put' then
     if token == '*' or redis.pcall('GETRANGE', key, 1, ${tokenLength}) == token then
       local kind = string.sub(life, 1, 1) == 'z' and '\\${kinds.deflated}' or '\\${kinds.plain}'
       local value = kind .. made .. string.format('%04x', index) .. ARGV[3 * index + 2]
-      if #life > 1 then redis.call('SET', key, value, 'PX', string.sub(life, 2)) else redis.call('SET', key, value) end
-      landed[index] = '1'
+      local done
+      if #life > 1 then done = redis.pcall('SET', key, value, 'PX', string.sub(life, 2)) else done = redis.pcall('SET', key, value) end
+      if done.err and (token == '*' or not string.find(done.err, 'OOM', 1, true)) then return done end
+      landed[index] = done.err and '0' or '1'
     else
       landed[index] = '0'
     end
