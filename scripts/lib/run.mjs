@@ -31,14 +31,15 @@ process.on("exit", () => {
  * Runs a command in a process group of its own, so that whatever it leaves behind ends with it.
  *
  * @param {string[]} command Program and arguments.
- * @param {{ stream?: boolean, env?: Record<string, string>, timeoutMs?: number }} [options] `stream` shows the output
- *   as it comes, otherwise it is collected. The group is ended after `timeoutMs` (default 20 minutes).
+ * @param {{ stream?: boolean, env?: Record<string, string>, cwd?: string, timeoutMs?: number }} [options] `stream`
+ *   shows the output as it comes, otherwise it is collected. The group is ended after `timeoutMs` (default 20 minutes).
  * @returns {Promise<{ ok: boolean, code: number, output: string }>}
  */
-export function run([program, ...args], { stream = false, env = {}, timeoutMs = 20 * 60_000 } = {}) {
+export function run([program, ...args], { stream = false, env = {}, cwd, timeoutMs = 20 * 60_000 } = {}) {
   return new Promise((resolve) => {
     const output = [];
     const child = spawn(program, args, {
+      cwd,
       detached: true,
       env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", ...env },
       stdio: stream ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],

@@ -1,43 +1,41 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "@jest/globals";
-import { run } from "../src/run.ts";
-import { root } from "../src/tarball.ts";
+import { copyForRelease, releaseIn } from "../../../scripts/lib/release.mjs";
 
 let work = "";
 
-// A copy without code: changesets reads manifests, its configuration and the git history only.
 beforeEach(async () => {
   work = mkdtempSync(join(tmpdir(), "warp-release-"));
-  const isWanted = (path: string) => !/\/(node_modules|dist|src|test|\.turbo)$/.test(path);
-  for (const name of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ".changeset", "packages"]) {
-    cpSync(join(root, name), join(work, name), { recursive: true, filter: isWanted });
-  }
-  for (const name of readdirSync(join(work, ".changeset"))) {
-    if (name.endsWith(".md")) rmSync(join(work, ".changeset", name));
-  }
-  for (const args of [
-    ["init", "-q", "-b", "main"],
-    ["add", "-A"],
-    [...author, "commit", "-q", "-m", "Copy"],
-  ]) {
-    await run(work, "git", args);
-  }
+  await copyForRelease(work);
 });
 afterEach(() => rmSync(work, { recursive: true, force: true }));
 
-const author = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
-const versionOf = (name: string, folder: string): string =>
-  JSON.parse(readFileSync(join(folder, "packages", name, "package.json"), "utf8")).version;
+/** In place of the changesets that are waiting. */
+const changeset = (text: string): void => {
+  const folder = join(work, ".changeset");
+  for (const name of readdirSync(folder)) if (name.endsWith(".md")) rmSync(join(folder, name));
+  writeFileSync(join(folder, "one.md"), text);
+};
 
 it("a minor release of core releases no adapter with it", async () => {
-  writeFileSync(join(work, ".changeset/one.md"), '---\n"@warp/core": minor\n---\n\nA new call.\n');
-  await run(work, join(root, "node_modules/.bin/changeset"), ["version"]);
-  const names = readdirSync(join(work, "packages"));
-  const moved = names.filter((name) => versionOf(name, work) !== versionOf(name, root));
-  expect(moved).toEqual(["core"]);
-  expect(versionOf("core", work)).toBe(
-    versionOf("core", root).replace(/\.(\d+)\.\d+$/, (_, n) => `.${Number(n) + 1}.0`),
-  );
+  changeset('---\n"@warp/core": minor\n---\n\nA new call.\n');
+  const releases = await releaseIn(work);
+  const moved = releases.filter(({ before, after }) => before !== after);
+  expect(moved.map(({ name }) => name)).toEqual(["@warp/core"]);
+  const [{ before = "", after = "", changelog = "" } = {}] = moved;
+  expect(after).toBe(before.replace(/\.(\d+)\.\d+$/, (_, n) => `.${Number(n) + 1}.0`));
+  expect(changelog).toBe("### Minor Changes\n\n- A new call.");
+});
+
+it("a patch of one adapter leaves every other package at its version", async () => {
+  changeset('---\n"@warp/store-pg": patch\n---\n\nA mended statement.\n');
+  const moved = (await releaseIn(work)).filter(({ before, after }) => before !== after);
+  expect(moved.map(({ name }) => name)).toEqual(["@warp/store-pg"]);
+});
+
+it("what is waiting can be released, and every released package says in its changelog what is new", async () => {
+  const moved = (await releaseIn(work)).filter(({ before, after }) => before !== after);
+  for (const { name, changelog } of moved) expect([name, changelog]).toEqual([name, expect.stringContaining("- ")]);
 });
