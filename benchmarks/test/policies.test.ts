@@ -1,6 +1,6 @@
 import { expect, it } from "@jest/globals";
 import { optimalHitRatio } from "../src/policies/belady.ts";
-import { Lru, Sieve } from "../src/policies/caches.ts";
+import { Lru, WarpMemory } from "../src/policies/caches.ts";
 import { hitRatio } from "../src/policies/policy.ts";
 import { S3Fifo } from "../src/policies/s3-fifo.ts";
 import { chance, mobyDickTrace, zipfAndLoopTrace, zipfAndScanTrace, zipfTrace } from "../src/traces.ts";
@@ -38,7 +38,7 @@ it("no policy hits more often than the optimum, and each hits whatever fits", ()
   const distinct = new Set(trace).size;
   for (const open of [
     (room: number) => new Lru(room),
-    (room: number) => new Sieve(room),
+    (room: number) => new WarpMemory(room),
     (room: number) => new S3Fifo(room),
   ]) {
     expect(hitRatio(trace, open(100))).toBeLessThan(optimalHitRatio(trace, 100));
@@ -46,9 +46,11 @@ it("no policy hits more often than the optimum, and each hits whatever fits", ()
   }
 });
 
-it("SIEVE keeps its promise against the optimum on a small drawn trace", () => {
+it("MemoryCache keeps its promises against the optimum on small drawn traces, with a walk and without", () => {
   const trace = zipfTrace(200_000, 20_000);
-  expect(hitRatio(trace, new Sieve(200)) / optimalHitRatio(trace, 200)).toBeGreaterThan(0.85);
+  expect(hitRatio(trace, new WarpMemory(200)) / optimalHitRatio(trace, 200)).toBeGreaterThan(0.85);
+  const walk = zipfAndLoopTrace(200_000, 20_000, 2_000, 0.3);
+  expect(hitRatio(walk, new WarpMemory(1_700)) / optimalHitRatio(walk, 1_700)).toBeGreaterThan(0.83);
 });
 
 it("a trace is the same each time, and has the shape it is named for", () => {

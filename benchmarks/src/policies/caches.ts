@@ -12,8 +12,8 @@ export const ownerOfAll: EntryOwner = {
 };
 
 /** `MemoryCache` itself, its hits marked as core marks them. */
-export class Sieve implements Policy {
-  readonly name = "MemoryCache (SIEVE)";
+export class WarpMemory implements Policy {
+  readonly name = "MemoryCache";
   readonly #cache: MemoryCache;
 
   constructor(room: number) {
@@ -29,17 +29,19 @@ export class Sieve implements Policy {
   }
 }
 
+/** With keys that are text, as those of `MemoryCache` are. */
 export class Lru implements Policy {
   readonly name = "lru-cache (LRU)";
-  readonly #cache: LRUCache<number, number>;
+  readonly #cache: LRUCache<string, number>;
 
   constructor(room: number) {
     this.#cache = new LRUCache({ max: room });
   }
 
   request(key: number): boolean {
-    if (this.#cache.get(key) !== undefined) return true;
-    this.#cache.set(key, key);
+    const name = String(key);
+    if (this.#cache.get(name) !== undefined) return true;
+    this.#cache.set(name, key);
     return false;
   }
 }

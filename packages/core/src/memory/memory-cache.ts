@@ -4,8 +4,8 @@ import { type Clock, systemClock } from "../values/clock.ts";
 import { type Duration, describeValue, durationMs } from "../values/duration.ts";
 import { type Entry, isDirty, markVisited } from "../values/entry.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
+import { Eviction } from "./eviction.ts";
 import { ExpirySweep } from "./expiry-sweep.ts";
-import { SieveHand } from "./sieve-hand.ts";
 
 /** A `Map` of V8 holds 2^24 slots, and needs as many again for the traces of what was deleted. */
 const mostEntries = 2 ** 23;
@@ -56,8 +56,9 @@ const weightsOf = (maxBytes: unknown, sizeOf: MemoryCacheOptions["sizeOf"]): Wei
 };
 
 /**
- * The local tier in the memory of this process: bounded by entries and, if asked, by bytes. Makes room by SIEVE (Zhang
- * et al., NSDI 2024), in constant time on average; a replaced entry keeps its place and counts as visited. Entries that
+ * The local tier in the memory of this process: bounded by entries and, if asked, by bytes. Makes room by SIEVE
+ * behind a probation for new entries (`Eviction`), in constant time on average; a replaced entry keeps its place and
+ * counts as visited; what was just put is held until something else is. Entries that
  * are useless even to fail-safe leave within two sweep intervals where they are many, within twenty where they are few
  * among very many. Dirty entries are neither evicted nor swept: where nothing else is left the bounds are exceeded.
  */
@@ -68,10 +69,8 @@ export class MemoryCache implements LocalCache {
   readonly #entries = new Map<string, Entry>();
   readonly #maxEntries: number;
   readonly #weights: Weights | undefined;
-  readonly #hand: SieveHand;
+  readonly #eviction: Eviction;
   readonly #sweep: ExpirySweep;
-  /** Room was sought in vain: so many puts pass before the whole queue is walked for it again. */
-  #pause = 0;
   #evictions = 0;
   #expirations = 0;
 
@@ -83,7 +82,7 @@ export class MemoryCache implements LocalCache {
     this.isolate = isolate;
     this.#maxEntries = requireCount("maxEntries", maxEntries, mostEntries);
     this.#weights = weightsOf(options.maxBytes, options.sizeOf);
-    this.#hand = new SieveHand(this.#entries);
+    this.#eviction = new Eviction(this.#entries);
     const intervalMs = durationMs("sweepInterval", sweepInterval, { leastMs: 10 });
     this.#sweep = new ExpirySweep(this.#entries, clock, intervalMs, (key, entry) => {
       this.#expirations++;
@@ -103,14 +102,16 @@ export class MemoryCache implements LocalCache {
     this.#entries.set(key, entry);
     if (old === undefined) {
       this.#sweep.onAdd(entry);
-      if (this.#isOver()) this.#makeRoom(key, entry, entry);
+      const isOver = this.#isOver();
+      this.#eviction.onAdd(key, isOver);
+      if (isOver) this.#makeRoom(key, entry);
       return;
     }
     markVisited(entry);
-    this.#hand.onReplace(key, entry);
+    this.#eviction.onReplace(old, entry);
     this.#sweep.onRemove(old);
     this.#sweep.onAdd(entry);
-    if (this.#isOver()) this.#makeRoom(key, entry, undefined);
+    if (this.#isOver()) this.#makeRoom(key, entry);
   }
 
   delete(key: string): boolean {
@@ -127,9 +128,8 @@ export class MemoryCache implements LocalCache {
   /** Lets go of everything, dirty entries too, and stops the sweep until an entry that ends comes. */
   clear(): void {
     this.#entries.clear();
-    this.#hand.reset();
+    this.#eviction.reset();
     this.#sweep.onClear();
-    this.#pause = 0;
     if (this.#weights === undefined) return;
     this.#weights.byKey.clear();
     this.#weights.total = 0;
@@ -148,7 +148,7 @@ export class MemoryCache implements LocalCache {
   }
 
   #remove(key: string, entry: Entry): void {
-    this.#hand.onRemove(key);
+    this.#eviction.onRemove(entry);
     this.#sweep.onRemove(entry);
     this.#entries.delete(key);
     if (this.#weights === undefined) return;
@@ -161,21 +161,10 @@ export class MemoryCache implements LocalCache {
     this.#remove(key, entry);
   };
 
-  /** @param newest `entry` if it was not there before: the last to go. */
-  #makeRoom(key: string, entry: Entry, newest: Entry | undefined): void {
+  #makeRoom(key: string, entry: Entry): void {
     if (this.#weights !== undefined && (this.#weights.byKey.get(key) ?? 0) > this.#weights.maxBytes)
       this.#giveUp(key, entry);
-    while (this.#isOver()) {
-      if (this.#pause > 0) {
-        this.#pause--;
-        break;
-      }
-      if (!this.#hand.evict(entry, newest, this.#evict)) {
-        // All but the newest are dirty. Without a pause every put would walk them all to find that out.
-        this.#pause = this.#entries.size >> 3;
-        break;
-      }
-    }
+    while (this.#isOver()) if (!this.#eviction.evict(entry, this.#evict)) break;
     if (this.#isOver()) this.#giveUp(key, entry);
   }
 

@@ -8,35 +8,43 @@ import { clearVisited, type Entry, isDirty, isVisited } from "../values/entry.ts
  */
 export class SieveHand {
   readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #onKept: (key: string) => void;
   #walk: IterableIterator<[string, Entry]> | undefined;
   /** Where the hand stands: what to look at next. Both are set while `#walk` is. */
   #key = "";
   #entry: Entry | undefined;
+  /** How many entries are behind the hand, itself included; too many where others removed some of those. */
+  #behind = 0;
   #removals = 0;
 
-  constructor(entries: ReadonlyMap<string, Entry>) {
+  /** @param onKept Told of each entry that is kept since it bears the mark. */
+  constructor(entries: ReadonlyMap<string, Entry>, onKept: (key: string) => void) {
     this.#entries = entries;
+    this.#onKept = onKept;
   }
 
   /**
    * Hands the entry to evict to `evict`, which removes it. False if all that may go are dirty.
    * @param put The entry that room is made for: it does not go itself.
-   * @param newest The entry just added at the end of the queue, if there is one: in SIEVE room is made before it.
+   * @param spared How many of the newest entries the hand does not come to.
    */
-  evict(put: Entry, newest: Entry | undefined, evict: (key: string, entry: Entry) => void): boolean {
+  evict(put: Entry, spared: number, evict: (key: string, entry: Entry) => void): boolean {
     this.#removals = 0;
     // In two rounds every mark is off, so that only dirty entries are left.
     for (let left = 2 * this.#entries.size + 1; left > 0; left--) {
       if (this.#entry === undefined) {
         this.#walk = this.#entries.entries();
-        this.#advance(newest);
+        this.#advance(spared);
       }
       const key = this.#key;
       const entry = this.#entry;
       if (entry === undefined) return false;
-      this.#advance(newest);
-      if (isVisited(entry)) clearVisited(entry);
-      else if (entry !== put && !isDirty(entry)) {
+      this.#advance(spared);
+      if (isVisited(entry)) {
+        clearVisited(entry);
+        this.#onKept(key);
+      } else if (entry !== put && !isDirty(entry)) {
+        if (this.#entry !== undefined) this.#behind--;
         evict(key, entry);
         return true;
       }
@@ -44,17 +52,20 @@ export class SieveHand {
     return false;
   }
 
-  /** To be called when the entry of `key` gives way to another. */
-  onReplace(key: string, entry: Entry): void {
-    if (this.#entry !== undefined && this.#key === key) this.#entry = entry;
+  /** To be called when an entry gives way to another in its place. */
+  onReplace(old: Entry, entry: Entry): void {
+    if (this.#entry === old) this.#entry = entry;
   }
 
-  /** To be called before `key` is removed, evicted or not. */
-  onRemove(key: string): void {
+  /** To be called before an entry is removed, evicted or not. */
+  onRemove(entry: Entry): void {
     if (this.#entry === undefined) return;
     // An iterator that stands still keeps every table alive that the Map has outgrown since.
     if (++this.#removals > this.#entries.size) this.reset();
-    else if (this.#key === key) this.#advance(undefined);
+    else if (this.#entry === entry) {
+      this.#behind--;
+      this.#advance(0);
+    }
   }
 
   /** Back to the oldest entry. */
@@ -62,16 +73,21 @@ export class SieveHand {
     this.#walk = undefined;
     this.#key = "";
     this.#entry = undefined;
+    this.#behind = 0;
     this.#removals = 0;
   }
 
-  #advance(newest: Entry | undefined): void {
+  #advance(spared: number): void {
+    if (this.#behind >= this.#entries.size - spared) {
+      this.reset();
+      return;
+    }
     // A loop that is left at once: V8 allocates less for it than for the object that `next()` returns. The iterators of
     // a `Map` go on afterwards where they were.
     for (const place of this.#walk ?? []) {
-      if (place[1] === newest) break;
       this.#key = place[0];
       this.#entry = place[1];
+      this.#behind++;
       return;
     }
     this.reset();
