@@ -9,6 +9,7 @@ export interface TestClient extends RedisClient {
   get(key: string): Promise<string | null>;
   set(key: string, value: string | Buffer): Promise<unknown>;
   unlink(...keys: string[]): Promise<number>;
+  call(command: string, ...args: (string | number)[]): Promise<unknown>;
   disconnect(reconnect?: boolean): void;
 }
 
