@@ -1,6 +1,7 @@
 import { type CallLimits, limited, limitsOf, onlyLimits, requireFunction } from "./call-options.ts";
 import { WarpError } from "./errors.ts";
 import { backoffMs } from "./mechanisms/retry.ts";
+import { abortedError, deadlineError, waitFor } from "./mechanisms/wait.ts";
 import { requireKnownFields, wholeNumber } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import type { Transaction } from "./paths/transaction.ts";
@@ -65,6 +66,7 @@ export class TypedTransaction<Keys extends object = Record<string, unknown>> {
   }
 }
 
+/** `signal` and `hardTimeout` hold for the whole call: the function, every attempt, and the pauses between them. */
 export interface TransactionOptions extends CallLimits {
   /** How often to start again after a `CONFLICT`. Default 5. */
   readonly retries?: number;
@@ -83,17 +85,28 @@ export const runTransaction = async <T, Tx extends { commit(options?: CallLimits
   requireKnownFields("transaction", options, ["retries", "signal", "hardTimeout"]);
   const { retries = 5, ...limits } = options;
   wholeNumber("retries", retries, 0);
-  limitsOf(limits);
+  const { signal, timeoutMs } = limitsOf(limits);
+  const { clock, random } = context;
+  const details = { operation: "transaction" };
+  const endsAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY);
+  const leftMs = (): number => endsAt - clock.monotonic();
+  const inTime = <R>(work: () => R | Promise<R>): Promise<R> => {
+    if (signal?.aborted === true) throw abortedError(signal, details);
+    // Inside an async function one that throws rejects like one whose promise does.
+    return waitFor(clock, (async () => work())(), { signal, timeoutMs: leftMs(), details });
+  };
   for (let attempt = 0; ; attempt++) {
     const transaction = begin();
     try {
-      const result = await work(transaction);
-      await transaction.commit(limits);
+      const result = await inTime(() => work(transaction));
+      if (timeoutMs === undefined) await transaction.commit(limits);
+      else if (leftMs() > 0) await transaction.commit({ ...limits, hardTimeout: Math.ceil(leftMs()) });
+      else throw deadlineError(timeoutMs, details);
       return result;
     } catch (error) {
       transaction.rollback();
       if (!WarpError.has(error, "CONFLICT") || attempt >= retries) throw error;
     }
-    await delay(context.clock, backoffMs(attempt, context.random, pauses));
+    await inTime(() => delay(clock, backoffMs(attempt, random, pauses)));
   }
 };

@@ -206,7 +206,10 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     return new TypedTransaction<Keys>(new Transaction(this.#context));
   }
 
-  /** Runs `work` in a transaction and commits it; starts again after a `CONFLICT`. @returns What `work` returned. */
+  /**
+   * Runs `work` in a transaction and commits it; starts again after a `CONFLICT`. @returns What `work` returned.
+   * @throws What `work` throws; {WarpError} as `commit`; `ABORTED` and `DEADLINE_EXCEEDED`: nothing has changed.
+   */
   transaction<T>(
     work: (transaction: TypedTransaction<Keys>) => T | Promise<T>,
     options: TransactionOptions = {},

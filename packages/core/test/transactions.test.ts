@@ -420,6 +420,87 @@ describe("transaction(fn)", () => {
     expect((await cluster.failure(work)).code).toBe("CAS_MISMATCH");
     expect(runs).toBe(1);
   });
+
+  it("is bounded by hardTimeout as a whole: the function, all attempts and the pauses between them", async () => {
+    const { cluster, a, commits } = await setUp();
+    let runs = 0;
+    const began = cluster.clock.monotonic();
+    const work = a.transaction(
+      async (txn) => {
+        runs++;
+        await txn.get("k:1");
+        await new Promise<void>((resolve) => cluster.clock.schedule(30, resolve));
+        cluster.truth.changeOutside("k:1", new TextEncoder().encode(`\u0001${runs}`));
+        txn.set("k:1", 0);
+      },
+      { retries: 1_000, hardTimeout: 200 },
+    );
+    expect(await cluster.failure(work)).toMatchObject({ code: "DEADLINE_EXCEEDED", operation: "transaction" });
+    expect(cluster.clock.monotonic() - began).toBe(200);
+    expect(runs).toBeGreaterThan(2);
+    const sent = commits();
+    await cluster.clock.advance(10_000);
+    expect(commits()).toBe(sent);
+    expect(cluster.stored("k:1")).not.toBe(0);
+  });
+
+  it("leaves to its commit only the time that the function has left over", async () => {
+    const { cluster, store, a } = await setUp();
+    store.faults.before = (method) => (method === "commit" ? never : undefined);
+    const began = cluster.clock.monotonic();
+    const work = a.transaction(
+      async (txn) => {
+        await new Promise<void>((resolve) => cluster.clock.schedule(80, resolve));
+        txn.set("k:1", 1);
+      },
+      { hardTimeout: 100 },
+    );
+    expect((await cluster.failure(work)).code).toBe("OUTCOME_UNKNOWN");
+    expect(cluster.clock.monotonic() - began).toBe(100);
+  });
+
+  it.each(["in a read of the function", "in the function itself", "between two attempts"])(
+    "that is aborted %s is ABORTED at once, and nothing has changed",
+    async (where) => {
+      const { cluster, store, a, commits } = await setUp();
+      const controller = new AbortController();
+      const reason = new Error("client gone");
+      if (where === "in a read of the function")
+        store.faults.before = (method) => (method === "get" ? never : undefined);
+      let late: unknown;
+      const began = cluster.clock.monotonic();
+      const work = a.transaction(
+        async (txn) => {
+          await txn.get("k:1");
+          if (where === "in the function itself") await new Promise<void>((go) => cluster.clock.schedule(500, go));
+          cluster.truth.changeOutside("k:1", new TextEncoder().encode("\u00017"));
+          try {
+            txn.set("k:1", 0);
+          } catch (error) {
+            late = error;
+            throw error;
+          }
+        },
+        { signal: controller.signal },
+      );
+      cluster.clock.schedule(1, () => controller.abort(reason));
+      expect(await cluster.failure(work)).toMatchObject({ code: "ABORTED", operation: "transaction", cause: reason });
+      expect(cluster.clock.monotonic() - began).toBe(1);
+      const sent = commits();
+      await cluster.clock.advance(10_000);
+      expect(commits()).toBe(sent);
+      expect(cluster.stored("k:1")).not.toBe(0);
+      expect((late as WarpError | undefined)?.code).toBe(where === "in the function itself" ? "CLOSED" : undefined);
+    },
+  );
+
+  it("of a caller who has left does not run the function", async () => {
+    const { cluster, a } = await setUp();
+    let runs = 0;
+    const work = a.transaction(() => void runs++, { signal: AbortSignal.abort() });
+    expect((await cluster.failure(work)).code).toBe("ABORTED");
+    expect(runs).toBe(0);
+  });
 });
 
 describe("a transaction over strong-local keys", () => {

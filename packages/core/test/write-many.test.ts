@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { Cluster, watched } from "./support/cluster.ts";
+import { Cluster, never, watched } from "./support/cluster.ts";
 import { failOnUnhandledRejections } from "./support/outcomes.ts";
 
 failOnUnhandledRejections();
@@ -63,6 +63,19 @@ describe("setMany", () => {
     await cluster.run(a.setMany([["n:1", 1] as const, ["n:2", 2] as const]));
     expect([cluster.stored("n:1"), cluster.stored("n:2")]).toEqual([1, 2]);
     expect(cluster.data.current("n:1")?.operations).toHaveLength(1);
+  });
+
+  it("whose keys fail differently is OUTCOME_UNKNOWN as soon as one is: not to be repeated blindly", async () => {
+    const { cluster, store, a } = await setUp();
+    store.faults.before = (method) => (method === "commit" ? never : undefined);
+    const entries = [["k:1", 1n] as const, ["k:2", 2] as const, ["x:1", 3] as const];
+    const error = await cluster.failure(a.setMany(entries, { hardTimeout: 100 }));
+    expect([...(error.errors ?? [])].map(([key, { code }]) => [key, code])).toEqual([
+      ["k:1", "INVALID_VALUE"],
+      ["k:2", "OUTCOME_UNKNOWN"],
+      ["x:1", "UNREGISTERED"],
+    ]);
+    expect(error.code).toBe("OUTCOME_UNKNOWN");
   });
 
   it("reports the failure of each key in one error, and writes the others", async () => {

@@ -1,4 +1,4 @@
-import { WarpError } from "../errors.ts";
+import { WarpError, type WarpErrorCode } from "../errors.ts";
 import { describeValue } from "../values/duration.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
 import { requireLoader } from "./load.ts";
@@ -17,6 +17,13 @@ const asWarpError = (error: unknown, key: string, operation: string): WarpError 
     ? error
     : new WarpError("UNAVAILABLE", `${operation} failed for "${key}"`, { key, operation, cause: error });
 
+/** What is true of all; else, where something may have happened, that: whoever sees it must not repeat blindly. */
+const collectiveCode = (codes: readonly WarpErrorCode[]): WarpErrorCode => {
+  const [first = "UNAVAILABLE"] = codes;
+  if (codes.every((code) => code === first)) return first;
+  return codes.includes("OUTCOME_UNKNOWN") ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
+};
+
 /** Results by key, or one error that has them all. */
 const collect = async (
   keys: readonly string[],
@@ -33,7 +40,7 @@ const collect = async (
   });
   const [first] = errors.values();
   if (first === undefined) return values;
-  const code = [...errors.values()].every((error) => error.code === first.code) ? first.code : "UNAVAILABLE";
+  const code = collectiveCode([...errors.values()].map((error) => error.code));
   throw new WarpError(code, `${operation} failed for ${errors.size} of ${keys.length} keys`, {
     operation,
     errors,
