@@ -131,6 +131,34 @@ describe("invalidations", () => {
     expect(a.status().outbox).toBe(0);
   });
 
+  it("of a burst of attaches wait beside them, none of them lost, until there are too many", async () => {
+    const cluster = new Cluster();
+    const bus = watched(cluster.bus());
+    const frames = listen(bus);
+    // Without a store attaches are told, not written.
+    const a = cluster.node("a", { bus: bus.port });
+    a.register("k:*", { ttl: "1h" });
+    await cluster.run(a.ready());
+    const lease = await cluster.run(a.grantLease({ ttl: "1h" }));
+    await cluster.settle();
+    const attachMany = (name: string, count: number) =>
+      Promise.all(Array.from({ length: count }, (_, index) => a.attachKey(lease, `k:${name}${index}`)));
+    for (const [count, dropAlls, attached] of [
+      [9_000, 0, 9_000],
+      [10_500, 1, 499],
+    ] as const) {
+      cluster.network.disconnect("a");
+      await cluster.run(attachMany(`${count}/`, count), 60_000);
+      expect(a.status().outbox).toBeLessThanOrEqual(10_001);
+      frames.length = 0;
+      cluster.network.reconnect("a");
+      await cluster.clock.advance(10_000);
+      const sent = frames.flat();
+      expect(sent.filter(({ kind }) => kind === "drop-all")).toHaveLength(dropAlls);
+      expect(sent.filter(({ kind }) => kind === "attach").length).toBeGreaterThanOrEqual(attached);
+    }
+  });
+
   it("are sent again until the transport has taken them, under the number they had", async () => {
     const { cluster, bus, a } = await setUp();
     const numbers: number[] = [];

@@ -20,7 +20,8 @@ export interface OutboxOptions {
 }
 
 const pauses = { firstMs: 50, longestMs: 2_000 };
-const mostOthers = 1_000;
+/** News of leases that may wait: like keys, at most a kilobyte or so each. */
+const mostOthers = 10_000;
 
 /**
  * What this node has to tell every other, in a bounded number of slots: one per key, so that a hundred changes of a key
