@@ -106,7 +106,8 @@ export class Committer {
   async #prepare({ operation, mutation, value, signal }: Attempt, before: Version | undefined): Promise<Version> {
     const now = await this.#records.now(signal);
     const former = before?.header;
-    const committedAt = Math.max(now, former?.committedAt ?? 0);
+    // A millisecond apart at least, so that nodes whose clocks differ keep a past in which each version stood.
+    const committedAt = Math.max(now, former === undefined ? 0 : former.committedAt + 1);
     const ttlMs = mutation.kind === "put" ? (mutation.ttlMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
     const kept = await this.#past.keep(mutation, before, committedAt, signal);
     const header: RecordHeader = {
@@ -136,9 +137,11 @@ export class Committer {
     if (isRefusal(failure)) throw unavailable(key, failure);
     this.#records.forget(key);
     const lost = isLost(failure);
-    const standing = await this.#records.readToWrite(key, signal).catch(() => undefined);
-    // Nobody knows what stands, but only a definite no is an answer.
-    if (standing === undefined) throw lost ? unavailable(key, failure) : failure;
+    const standing = await this.#records.readToWrite(key, signal).catch((error: unknown) => {
+      // Nobody knows what stands: only a definite no is an answer then.
+      if (!lost) throw failure;
+      throw WarpError.is(error) ? error : unavailable(key, failure);
+    });
     const header = standing.version?.header;
     // Perhaps by this very put, perhaps by an earlier one: whoever named the operation knows it by its name.
     if (header?.operations.includes(operation) === true) throw this.#conflict(key, standing);
