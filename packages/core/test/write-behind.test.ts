@@ -225,6 +225,27 @@ describe("a dirty entry", () => {
     await expect(cluster.run(a.get("c:1"))).resolves.toBe(11);
   });
 
+  it("is dropped once when it is clean, however many frames told of it while the store was away", async () => {
+    const local = watched(new MemoryCache());
+    const { cluster, store, a } = await setUp({ localCache: local.port });
+    const b = await cluster.member("b");
+    registerAll(b);
+    store.faults.before = refusing;
+    await cluster.run(a.set("l:1", "mine"));
+    for (let frame = 0; frame < 300; frame++) {
+      await cluster.run(b.invalidate("l:1"));
+      await cluster.settle();
+    }
+    expect(a.peek("l:1")).toBe("mine");
+    local.calls.length = 0;
+    store.faults.before = undefined;
+    await cluster.clock.advance(20_000);
+    expect(cluster.stored("l:1")).toBe("mine");
+    expect(a.peek("l:1")).toBeUndefined();
+    // What waited is done now: three hundred waits would look for the key three hundred times.
+    expect(local.calls.length).toBeLessThan(50);
+  });
+
   it("survives a DropAll of another node", async () => {
     const { cluster, store, a } = await setUp();
     const b = await cluster.member("b");

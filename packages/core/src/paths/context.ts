@@ -82,6 +82,8 @@ export interface Epochs {
 export interface DirtyKeys {
   /** Values that the store has not taken. */
   readonly depth: number;
+  /** Keys that are dropped as soon as they are flushed. */
+  readonly toDrop: Set<string>;
   /**
    * Takes a write: into the local tier now, into the store later.
    * @throws {WarpError} `OVERLOADED` if there is no room within `timeoutMs`; `INVALID_VALUE`.

@@ -16,7 +16,7 @@ import {
 } from "../values/entry.ts";
 import { decodeValue } from "../wire/encode-value.ts";
 import { encodeSharedEntry } from "../wire/shared-entry.ts";
-import { type Context, inBackground, type SlotClaim, tolerateCacheError } from "./context.ts";
+import { type Context, type DirtyKeys, inBackground, type SlotClaim, tolerateCacheError } from "./context.ts";
 
 /** What an entry in the local tier is worth to a reader. */
 export type Standing = "fresh" | "eager" | "expired" | "suspect";
@@ -197,14 +197,19 @@ export const dropLocal = (context: Context, key: string): void => {
   noteGap(context, key);
   const entry = context.local?.get(key);
   if (entry === undefined) return;
-  if (isDirty(entry) && context.dirty !== undefined) {
-    inBackground(
-      context,
-      "flush",
-      key,
-      context.dirty.flushKey(key).then(() => dropLocal(context, key)),
-    );
-  } else context.local?.delete(key);
+  if (isDirty(entry) && context.dirty !== undefined) dropFlushed(context, context.dirty, key);
+  else context.local?.delete(key);
+};
+
+/** Drops a dirty key once the store has what it holds now. Who asks meanwhile is served by the same drop, which is later. */
+const dropFlushed = (context: Context, dirty: DirtyKeys, key: string): void => {
+  if (dirty.toDrop.has(key)) return;
+  dirty.toDrop.add(key);
+  const dropped = dirty.flushKey(key).then(() => {
+    dirty.toDrop.delete(key);
+    dropLocal(context, key);
+  });
+  inBackground(context, "flush", key, dropped);
 };
 
 /** As `dropLocal`, where another node made the change: there is nobody to reject to, and the next key is to be dropped too. */

@@ -31,6 +31,7 @@ const parallelFlushes = 16;
  * come while it is flushed wait for the next round.
  */
 export class WriteBehind implements DirtyKeys {
+  readonly toDrop: Set<string> = new Set();
   readonly #context: Context;
   readonly #store: StoreAccess;
   readonly #dirty: Map<string, DirtyKey> = new Map();
