@@ -11,9 +11,14 @@ import { withProgress } from "./progress.ts";
 import { line, summaryOf, verdictOf } from "./report.ts";
 import { runWorkload } from "./workload.ts";
 
+/** Warp's own default. */
+const warmUpKeys = 256;
+
 const warmUp = async (atlas: Atlas): Promise<string> => {
   const startedAt = performance.now();
-  const progress = await Promise.all(atlas.nodes.map((node) => node.warmup()));
+  const progress = await Promise.all(
+    atlas.nodes.map((node) => node.warmup({ concurrency: Math.min(warmUpKeys, atlas.keysPerCall) })),
+  );
   const loaded = progress.map((each, index) => `${nodeNames[index]} ${grouped(each.loaded)}`);
   return `${loaded.join(", ")} entries in ${duration(performance.now() - startedAt)}`;
 };
@@ -32,7 +37,7 @@ const play = async (
   options: AtlasOptions,
   output: NodeJS.WritableStream,
 ): Promise<readonly Check[]> => {
-  await withProgress("load", cities.length, output, (advance) => load(atlas.loader, cities, advance));
+  await withProgress("load", cities.length, output, (advance) => load(atlas, cities, advance));
   output.write(line("warm-up", await warmUp(atlas)));
   const outcome = await withProgress("workload", options.operations, output, (advance) =>
     runWorkload(atlas, { ...options, cities, onOperation: () => advance(1) }),
@@ -58,11 +63,16 @@ export const runAtlas = async (
   output.write(line("data", described(cities)));
   const startedAt = performance.now();
   const atlas = await openAtlas(platform);
+  let checks: readonly Check[];
   try {
     output.write(line("open", `${nodeNames.join(", ")} in ${duration(performance.now() - startedAt)}`));
     if (!atlas.transfers) output.write(line("no moves", "this store cannot change two cities at once"));
-    return await play(atlas, cities, options, output);
-  } finally {
-    await atlas.close();
+    checks = await play(atlas, cities, options, output);
+  } catch (error) {
+    // What went wrong first is what there is to tell.
+    await atlas.close().catch(() => {});
+    throw error;
   }
+  await atlas.close();
+  return checks;
 };

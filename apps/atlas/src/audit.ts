@@ -17,9 +17,7 @@ export interface Findings {
   readonly populations: readonly (number | undefined)[];
 }
 
-const keysPerRead = 2_000;
-
-const readAll = async (node: Node, keys: readonly Key[]): Promise<Map<string, unknown>> => {
+const readAll = async (node: Node, keys: readonly Key[], keysPerRead: number): Promise<Map<string, unknown>> => {
   const held = new Map<string, unknown>();
   for (let from = 0; from < keys.length; from += keysPerRead) {
     const part = await node.getMany(keys.slice(from, from + keysPerRead));
@@ -29,7 +27,11 @@ const readAll = async (node: Node, keys: readonly Key[]): Promise<Map<string, un
 };
 
 /** First what the node would serve from its cache: reading the rest pushes entries out of it. */
-const answersOf = async (node: Node, keys: readonly Key[]): Promise<{ held: Held; cached: number }> => {
+const answersOf = async (
+  node: Node,
+  keys: readonly Key[],
+  keysPerRead: number,
+): Promise<{ held: Held; cached: number }> => {
   const cached = new Map<string, unknown>();
   for (const key of keys) {
     const value = node.peek(key);
@@ -38,6 +40,7 @@ const answersOf = async (node: Node, keys: readonly Key[]): Promise<{ held: Held
   const others = await readAll(
     node,
     keys.filter((key) => !cached.has(key)),
+    keysPerRead,
   );
   return { held: new Map([...cached, ...others]), cached: cached.size };
 };
@@ -48,13 +51,13 @@ export const audit = async (atlas: Atlas, cities: readonly City[], ledger: Ledge
   const answers = new Map<string, Held>();
   let fromCaches = 0;
   for (const node of atlas.nodes) {
-    const { held, cached } = await answersOf(node, touched);
+    const { held, cached } = await answersOf(node, touched, atlas.keysPerCall);
     answers.set(node.status().node, held);
     fromCaches += cached;
   }
-  const stored = await readAll(atlas.auditor, touched);
+  const stored = await readAll(atlas.auditor, touched, atlas.keysPerCall);
   const keys = cities.map(cityKey);
-  const all = await readAll(atlas.auditor, keys);
+  const all = await readAll(atlas.auditor, keys, atlas.keysPerCall);
   const populations = keys.map((key) => (all.get(key) as Partial<City> | undefined)?.population);
   return { stored, answers, fromCaches, populations };
 };

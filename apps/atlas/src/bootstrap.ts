@@ -35,6 +35,8 @@ export interface Atlas {
   readonly auditor: Node;
   /** Whether two cities can be changed at once. */
   readonly transfers: boolean;
+  /** How many keys one call may carry and be answered in time. */
+  readonly keysPerCall: number;
   /** What the bus may take to deliver what it was handed. */
   readonly propagationMs: number;
   /** What all nodes have counted so far. */
@@ -61,6 +63,8 @@ export const nodeNames: readonly string[] = ["amsterdam", "bogota", "cairo"];
 const entriesPerNode = 10_000;
 /** Generous: what is late on a busy machine must not pass for lost. */
 const propagationMs = { memory: 100, nats: 1_000, kafka: 3_000 } as const;
+/** S3 takes a request for each key. */
+const keysPerCall = { pglite: 2_000, pg: 2_000, s3: 100 } as const;
 const dayMs = 86_400_000;
 const yesterday = (): number => Date.now() - dayMs;
 
@@ -123,14 +127,9 @@ export const openAtlas = async (platform: Platform): Promise<Atlas> => {
     const nodes = [...cables.keys()];
     await Promise.all(nodes.map((each) => each.ready()));
     return {
-      ...{
-        nodes,
-        loader,
-        auditor,
-        transfers: store.atomicBatch,
-        propagationMs: propagationMs[platform.bus.kind],
-        close,
-      },
+      ...{ nodes, loader, auditor, transfers: store.atomicBatch, close },
+      propagationMs: propagationMs[platform.bus.kind],
+      keysPerCall: keysPerCall[platform.store.kind],
       samples: () => samplesOf(registry),
       disconnect: (each) => cables.get(each)?.cut(),
       reconnect: (each) => cables.get(each)?.join(),

@@ -39,8 +39,8 @@ export const optionsOf = (args: readonly string[]): AtlasOptions | "help" => {
   if (values.help) return "help";
   return {
     seed: wholeNumber("seed", values.seed, 0),
-    operations: wholeNumber("operations", values.operations, 1_000),
-    cities: values.cities === undefined ? undefined : wholeNumber("cities", values.cities, 1_000),
+    operations: wholeNumber("operations", values.operations, 500),
+    cities: values.cities === undefined ? undefined : wholeNumber("cities", values.cities, 100),
     folder: values.folder,
   };
 };

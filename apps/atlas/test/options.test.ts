@@ -13,7 +13,7 @@ describe("the options", () => {
   });
 
   it.each([
-    [["--operations", "10"], "--operations takes a whole number of at least 1000"],
+    [["--operations", "10"], "--operations takes a whole number of at least 500"],
     [["--cities", "many"], "--cities takes a whole number"],
     [["--seed", "-1"], ""],
     [["--sed", "1"], "--sed"],

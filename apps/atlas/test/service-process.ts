@@ -1,14 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { programOf, tied } from "./programs.ts";
 
 type Environment = Readonly<Record<string, string>>;
-
-const program = fileURLToPath(new URL("../dist/service.js", import.meta.url));
-
-// The end of its input is what the death of this process looks like, however it died.
-const tied = "data:text/javascript,process.stdin.on('end',()=>process.exit(9)).resume().unref()";
 
 /** Waits for a condition. @throws If it has not come about after a minute. */
 export const until = async (what: string, condition: () => boolean | Promise<boolean>): Promise<void> => {
@@ -26,8 +20,7 @@ export class ServiceProcess {
 
   /** @param environment All that it has, beside PATH. It listens on a free port. */
   constructor(environment: Environment = {}) {
-    if (!existsSync(program)) throw new Error(`${program} is missing: run "npm run build" at the root`);
-    this.#child = spawn(process.execPath, ["--import", tied, program], {
+    this.#child = spawn(process.execPath, ["--import", tied, programOf("service")], {
       env: { PATH: process.env.PATH, PORT: "0", ...environment },
       stdio: ["pipe", "pipe", "pipe"],
     });
