@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Warp, WarpOptions } from "../src/index.ts";
+import type { Store, Warp, WarpOptions } from "../src/index.ts";
 import { Cluster, watched } from "./support/cluster.ts";
 import { failOnUnhandledRejections } from "./support/outcomes.ts";
 
@@ -21,6 +21,17 @@ const withoutStore = (history: { versions?: number; maxAge?: number } = {}, opti
   a.register("h:*", { ttl: "10h", history });
   return { cluster, a };
 };
+
+/** A store that implements no `History`. */
+const withoutHistory = (target: Store, facts: Partial<Store> = {}): Store =>
+  new Proxy(target, {
+    get: (_, name) => {
+      if (name === "getAt") return undefined;
+      if (name in facts) return Reflect.get(facts, name);
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 
 const codeAt = async (cluster: Cluster, warp: Warp, at: number): Promise<string> =>
   (await cluster.failure(warp.getAt("h:1", at))).code;
@@ -137,21 +148,36 @@ describe("getAt with a store", () => {
 
   it("of a store that keeps none is UNSUPPORTED at registration, and HISTORY_UNAVAILABLE for the past", async () => {
     const cluster = new Cluster();
-    const target = cluster.store();
-    const port = new Proxy(target, {
-      get: (_, name) => {
-        if (name === "getAt") return undefined;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-    const a = await cluster.member("a", { store: port });
+    const a = await cluster.member("a", { store: withoutHistory(cluster.store()) });
     expect(() => a.register("h:*", { ttl: "1h", history: {} })).toThrow(
       expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringContaining("history") }),
     );
     await cluster.run(a.set("k:1", 1));
     expect((await cluster.failure(a.getAt("k:1", cluster.clock.now() - 1))).code).toBe("HISTORY_UNAVAILABLE");
     await expect(cluster.run(a.getAt("k:1", cluster.clock.now()))).resolves.toBe(1);
+  });
+
+  it("of a store that keeps none is HISTORY_UNAVAILABLE for a value that has expired since, NOT_FOUND from then on", async () => {
+    const cluster = new Cluster();
+    const a = await cluster.member("a", { store: withoutHistory(cluster.store()) });
+    a.register("h:*", { ttl: "1h", storeTtl: "10s" });
+    const written = cluster.clock.now();
+    await cluster.run(a.set("h:1", "gone"));
+    await cluster.clock.advance(20_000);
+    expect(await codeAt(cluster, a, written)).toBe("HISTORY_UNAVAILABLE");
+    expect(await codeAt(cluster, a, written + 9_999)).toBe("HISTORY_UNAVAILABLE");
+    expect(await codeAt(cluster, a, written + 10_000)).toBe("NOT_FOUND");
+    expect(await codeAt(cluster, a, cluster.clock.now())).toBe("NOT_FOUND");
+  });
+
+  it("of a store that keeps none cannot tell what a key without a record was, unless it keeps all tombstones", async () => {
+    const cluster = new Cluster();
+    const a = await cluster.member("a", { store: withoutHistory(cluster.store()) });
+    const before = cluster.clock.now() - 1_000;
+    expect((await cluster.failure(a.getAt("k:1", before))).code).toBe("HISTORY_UNAVAILABLE");
+    expect((await cluster.failure(a.getAt("k:1", cluster.clock.now()))).code).toBe("NOT_FOUND");
+    const keeper = await cluster.member("b", { store: withoutHistory(cluster.store(), { conditionalDelete: false }) });
+    expect((await cluster.failure(keeper.getAt("k:1", before))).code).toBe("NOT_FOUND");
   });
 });
 

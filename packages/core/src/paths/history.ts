@@ -16,8 +16,24 @@ const recordAt = async (store: StoreAccess, key: string, at: number): Promise<St
   const { store: port } = store;
   if (keepsHistory(port)) return await store.guard.call(call, (options) => port.getAt(key, at, options));
   const [record] = await store.getMany([key], call);
-  if (record === undefined || record.committedAt <= at) return record;
+  if (await isKnownAt(store, call, record, at)) return record;
   throw new WarpError("HISTORY_UNAVAILABLE", "this store keeps no history", { ...call, port: "store" });
+};
+
+/** Whether a store without history tells by what it holds now what the key held at `at`. */
+const isKnownAt = async (
+  { guard, store }: StoreAccess,
+  call: { readonly operation: string; readonly key: string },
+  record: StoredRecord | undefined,
+  at: number,
+): Promise<boolean> => {
+  if (record !== undefined) {
+    // What has expired is there no more: it is known from its end on.
+    const knownFrom = record.value === undefined ? (record.expiresAt ?? record.committedAt) : record.committedAt;
+    return knownFrom <= at;
+  }
+  // Where tombstones stay for good there was never anything; else there may have been, until now.
+  return !store.conditionalDelete || at >= (await guard.call(call, (options) => store.now(options)));
 };
 
 /**
