@@ -4,7 +4,7 @@ export const busError = (code: WarpErrorCode, message: string, cause?: unknown):
   new WarpError(code, message, { port: "bus", ...(cause === undefined ? {} : { cause }) });
 
 /** kafkajs wraps what a broker said in errors of its own, by their field `cause`. */
-export const saidByBroker = (error: unknown, type: string): boolean => {
+const saidByBroker = (error: unknown, type: string): boolean => {
   let current = error;
   for (let depth = 0; depth < 5 && typeof current === "object" && current !== null; depth++) {
     const { type: said, cause } = current as { type?: unknown; cause?: unknown };
@@ -13,6 +13,17 @@ export const saidByBroker = (error: unknown, type: string): boolean => {
   }
   return false;
 };
+
+const unsettled = [
+  "NOT_LEADER_FOR_PARTITION",
+  "LEADER_NOT_AVAILABLE",
+  "GROUP_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+] as const;
+
+/** What brokers answer for a moment after they started, or a topic was made. kafkajs does not always ask again. */
+export const isUnsettled = (error: unknown): boolean => unsettled.some((type) => saidByBroker(error, type));
 
 /** What a failure of kafkajs means to a user of the bus. */
 export const meaningOf = (error: unknown, topic: string): unknown => {

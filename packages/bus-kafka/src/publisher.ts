@@ -166,7 +166,7 @@ export class Publisher {
   }
 
   #choose({ partitionMetadata }: KafkaPartitionChoice): number {
-    const partitions = partitionMetadata.map(({ partitionId }) => partitionId);
+    const partitions = partitionMetadata.map(({ partitionId }) => partitionId).sort((a, b) => a - b);
     if (this.#partition === undefined || !partitions.includes(this.#partition))
       this.#partition = partitions[Math.floor(this.#settings.random.next() * partitions.length)] ?? 0;
     return this.#partition;

@@ -1,10 +1,11 @@
 import type { BusListener, NodeId } from "@warp/core";
+import { isUnsettled } from "./failures.ts";
 import type { KafkaClient, KafkaIncoming, KafkaOffsets } from "./kafka-client.ts";
 import type { KafkaBusSettings } from "./options.ts";
 import { Positions } from "./positions.ts";
 import { addressHeader } from "./publisher.ts";
 import { Reader } from "./reader.ts";
-import type { Topic } from "./topic.ts";
+import { settleAttempts, type Topic } from "./topic.ts";
 
 const leastPauseMs = 100;
 const longestPauseMs = 2_000;
@@ -56,9 +57,19 @@ export class Subscription {
   }
 
   async #open(place: (offsets: readonly KafkaOffsets[]) => void): Promise<Reader> {
-    const { kafka, settings, topic } = this.#parts;
     // Before the consumer: what is published from now on lies behind these offsets.
-    place(await topic.offsets());
+    place(await this.#parts.topic.offsets());
+    for (let attempt = 0; ; attempt++)
+      try {
+        return await this.#read();
+      } catch (error) {
+        if (this.#isOver || attempt === settleAttempts || !isUnsettled(error)) throw error;
+        await this.#pause(0);
+      }
+  }
+
+  async #read(): Promise<Reader> {
+    const { kafka, settings } = this.#parts;
     const reader = new Reader(kafka, settings, this.#positions, {
       onMessage: (message) => this.#pass(message),
       onHole: () => this.listener?.onGap("the Kafka log does not go on where it stopped"),

@@ -1,13 +1,11 @@
-import { meaningOf, saidByBroker } from "./failures.ts";
+import { isUnsettled, meaningOf } from "./failures.ts";
 import type { KafkaAdmin, KafkaClient, KafkaOffsets, KafkaRetry } from "./kafka-client.ts";
 import type { KafkaBusSettings } from "./options.ts";
 
 /** Within one request; whoever asked asks again later. */
 export const briefRetry: KafkaRetry = { retries: 4, initialRetryTime: 50, maxRetryTime: 500 };
 
-/** What brokers answer for a moment after a topic was made, or its leader has changed. kafkajs does not ask again. */
-const unsettled = ["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"] as const;
-const settleAttempts = 10;
+export const settleAttempts = 10;
 const settlePauseMs = 100;
 
 /** The topic as an administrator sees it. Each question has a connection of its own: they are rare. */
@@ -40,7 +38,7 @@ export class Topic {
         try {
           return await admin.fetchTopicOffsets(this.#settings.topic);
         } catch (error) {
-          if (attempt === settleAttempts || !unsettled.some((type) => saidByBroker(error, type))) throw error;
+          if (attempt === settleAttempts || !isUnsettled(error)) throw error;
           await new Promise<void>((resolve) => {
             this.#settings.timers.schedule(settlePauseMs, resolve);
           });
