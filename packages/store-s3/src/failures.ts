@@ -36,7 +36,9 @@ export const isRefusal = (error: unknown): boolean => {
   const { name = "", code = "" } = sdkError(error);
   const status = statusOf(error) ?? 0;
   if (neverConnected.has(code) || neverSent.has(name)) return true;
-  return status >= 400 && status < 500 && status !== 408 && status !== 429 && !isLost(error);
+  // 501 is how servers that know no conditions refuse them; 3xx, how a bucket of another region is.
+  if (status === 501) return true;
+  return status >= 300 && status < 500 && status !== 408 && status !== 429 && !isLost(error);
 };
 
 export const unavailable = (key: string | undefined, cause: unknown): WarpError => {

@@ -18,11 +18,17 @@ export interface S3SendOptions {
 
 /** The part of the AWS SDK's `S3Client` that this package calls. */
 export interface S3Sender {
+  /** Reads an object, or its beginning, or learns that it has not changed. */
   send(command: GetObjectCommand, options?: S3SendOptions): Promise<GetObjectCommandOutput>;
+  /** Writes an object, most often under a condition. */
   send(command: PutObjectCommand, options?: S3SendOptions): Promise<PutObjectCommandOutput>;
+  /** Removes an object. */
   send(command: DeleteObjectCommand, options?: S3SendOptions): Promise<DeleteObjectCommandOutput>;
+  /** Lists names. */
   send(command: ListObjectsV2Command, options?: S3SendOptions): Promise<ListObjectsV2CommandOutput>;
+  /** Asks for nothing but the response's date. */
   send(command: HeadBucketCommand, options?: S3SendOptions): Promise<HeadBucketCommandOutput>;
+  /** A client that caches its middleware is refused: a commit could not turn its retries off. */
   readonly config?: { readonly cacheMiddleware?: boolean | undefined };
 }
 

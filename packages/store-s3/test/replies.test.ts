@@ -6,6 +6,7 @@ import { encodeBody } from "../src/record-body.ts";
 import { bucketOf, clientOf } from "./open-store.ts";
 import { errorReply, type Reply, ScriptedServer } from "./scripted-server.ts";
 import { bytes, conflictOf, deleteOf, newOperation, putOf, rejectionOf } from "./steps.ts";
+import { until } from "./waiting.ts";
 
 ({}) as S3Client satisfies S3Sender;
 
@@ -175,6 +176,8 @@ describe("a commit that certainly changed nothing is UNAVAILABLE with the cause"
     ["not allowed", errorReply(403, "AccessDenied")],
     ["no bucket", errorReply(404, "NoSuchBucket")],
     ["too large", errorReply(400, "EntityTooLarge")],
+    ["another region", errorReply(301, "PermanentRedirect")],
+    ["no conditions", errorReply(501, "NotImplemented")],
   ])("%s", async (_what, put) => {
     const { commit, requests } = await commitAgainst(put, objectOf(["old"]));
     expect(await rejectionOf(commit)).toMatchObject({ code: "UNAVAILABLE", key: "k", cause: { $metadata: {} } });
@@ -272,12 +275,14 @@ describe("a read", () => {
   });
 
   it("ends with its signal or its time, whatever the server does", async () => {
-    const { store } = await start(() => undefined);
+    const { store, server } = await start(() => undefined);
     const controller = new AbortController();
     const left = rejectionOf(store.get("k", undefined, { signal: controller.signal }));
+    await until("the request", async () => server.requests.length === 1);
     controller.abort();
     expect(await left).toMatchObject({ name: "AbortError" });
-    expect(await rejectionOf(store.getMany(["a", "b"], [], { timeoutMs: 5 }))).toMatchObject({ name: "AbortError" });
+    expect(await rejectionOf(store.getMany(["a", "b"], [], { timeoutMs: 200 }))).toMatchObject({ name: "AbortError" });
+    await until("the end of the requests", async () => server.abandoned === 3);
   });
 
   it("is refused where the server says neither yes nor that there is nothing", async () => {

@@ -21,6 +21,8 @@ export class ScriptedServer {
   readonly requests: string[] = [];
   readonly bodies: Buffer[] = [];
   readonly headers: IncomingMessage["headers"][] = [];
+  /** Requests whose sender closed the connection before there was a reply. */
+  abandoned = 0;
   readonly #server: Server;
 
   constructor(answer: (request: string) => Reply | undefined) {
@@ -46,7 +48,12 @@ export class ScriptedServer {
     this.bodies.push(Buffer.concat(chunks));
     this.headers.push(request.headers);
     const reply = answer(what);
-    if (reply === undefined) return;
+    if (reply === undefined) {
+      response.on("close", () => {
+        this.abandoned += 1;
+      });
+      return;
+    }
     response.writeHead(reply.status, reply.headers);
     response.end(reply.body);
   }
