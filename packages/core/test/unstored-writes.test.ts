@@ -30,6 +30,29 @@ describe("a node with a local cache alone", () => {
     expect(a.peek("k:2")).toBeUndefined();
   });
 
+  it("refuses a promise, and whatever else awaits like one: a read could not give it back", async () => {
+    const cluster = new Cluster();
+    const a = await open(cluster, "a", {});
+    const forgetful: MergeEngine = { portVersion: 1, name: "forgetful", readsCurrent: false, merge: async () => 1 };
+    a.register("m:*", { ttl: "1h", merge: forgetful });
+    await cluster.run(a.set("k:1", "old"));
+    // biome-ignore lint/suspicious/noThenProperty: it is what is refused.
+    const thenable = { then: (resolve: (value: string) => void) => resolve("other") };
+    for (const value of [thenable, Promise.resolve("other")] as unknown[]) {
+      const calls: (() => Promise<unknown>)[] = [
+        () => a.set("k:1", value),
+        () => a.set("k:1", value, { hardTimeout: 1_000 }),
+        () => a.transaction((txn) => void txn.set("k:1", value)),
+        () => a.transaction((txn) => void txn.compareAndSwap("k:1", "old", value)),
+      ];
+      for (const call of calls)
+        expect(await cluster.failure(call())).toMatchObject({ code: "INVALID_VALUE", key: "k:1" });
+      expect((await cluster.failure(a.setMany([["k:1", value]]))).errors?.get("k:1")?.code).toBe("INVALID_VALUE");
+    }
+    expect(await cluster.failure(a.set("m:1", 1))).toMatchObject({ code: "INVALID_VALUE", port: "merge" });
+    expect(a.peek("k:1")).toBe("old");
+  });
+
   it("merges with nothing once the value has expired", async () => {
     const cluster = new Cluster();
     const a = cluster.node("a");

@@ -1,5 +1,6 @@
 import { BareEntry, dirtyGeneration } from "../values/entry.ts";
 import type { Context } from "./context.ts";
+import { isThenable } from "./write-values.ts";
 
 // As with hits, one in 1 024 takes the long way, where it is timed.
 const timedMask = 1_023;
@@ -13,7 +14,7 @@ export const setHere = (context: Context, key: string, value: unknown): boolean 
   const { local } = context;
   if (local === undefined || context.store !== undefined || context.shared !== undefined || local.isolate !== "none")
     return false;
-  if (value === undefined || !context.isOpen()) return false;
+  if (value === undefined || isThenable(value) || !context.isOpen()) return false;
   const registration = context.resolve(key);
   if (registration === undefined || !registration.isPlain || registration.generation >= dirtyGeneration) return false;
   if (registration.isDistributed && context.bus !== undefined) return false;

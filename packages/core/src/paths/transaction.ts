@@ -12,7 +12,7 @@ import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
 import { applyLocally } from "./write.ts";
 import { commitLoop, type Known, type Landed, runWrite, type WritePlan } from "./write-run.ts";
-import { deleteMutation, guess, knownFrom, putMutation } from "./write-values.ts";
+import { deleteMutation, guess, knownFrom, putMutation, requireNoThenable } from "./write-values.ts";
 
 export interface CommitOptions {
   readonly signal: AbortSignal | undefined;
@@ -136,6 +136,7 @@ export class Transaction {
   }
 
   #checked(registration: Registration, key: string, value: unknown): unknown {
+    requireNoThenable(key, value, "codec");
     if (this.#goesThroughCodec || value === undefined) encodeValue(registration.policy.codec, value, key);
     return value;
   }

@@ -1,4 +1,4 @@
-import { WarpError } from "../errors.ts";
+import { type PortName, WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { Codec } from "../ports/codec.ts";
 import type { DeleteMutation, PutMutation, StoredRecord } from "../ports/store.ts";
@@ -76,6 +76,20 @@ export const knownToReplace = (registration: Registration, key: string, record: 
 export const mergeFailure = (engine: string, key: string, cause: unknown): WarpError =>
   new WarpError("INVALID_VALUE", `the merge engine ${engine} refused the value`, { key, port: "merge", cause });
 
+/** Whether a promise that resolves to `value` would await it, so that no read could give it back. */
+export const isThenable = (value: unknown): boolean =>
+  (typeof value === "object" ? value !== null : typeof value === "function") &&
+  typeof (value as { then?: unknown }).then === "function";
+
+/** @throws {WarpError} `INVALID_VALUE`. */
+export const requireNoThenable = (key: string, value: unknown, port: PortName): void => {
+  if (!isThenable(value)) return;
+  throw new WarpError("INVALID_VALUE", "the value is a promise, or an object with a method then: await it first", {
+    key,
+    port,
+  });
+};
+
 /** @throws {WarpError} `INVALID_VALUE` if the engine throws or the result cannot be stored. */
 export const mergeValues = (registration: Registration, key: string, current: unknown, incoming: unknown): unknown => {
   const { merge } = registration.policy;
@@ -85,6 +99,7 @@ export const mergeValues = (registration: Registration, key: string, current: un
   } catch (error) {
     throw WarpError.is(error) ? error : mergeFailure(merge?.name ?? "", key, error);
   }
+  requireNoThenable(key, merged, merged === incoming ? "codec" : "merge");
   // To the caches it would say that the key does not exist.
   if (merged !== undefined) return merged;
   const reason = incoming === undefined ? "value is undefined" : "the merge engine made undefined";
