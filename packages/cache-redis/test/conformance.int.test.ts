@@ -44,7 +44,9 @@ await describeWith("redis", (url) => {
 await describeWith("redis-cluster", (url) => {
   describe("with all defaults", () => registerAll((driver) => driver.cluster(url)));
   describe("with automatic pipelines and a prefix of the client's", () =>
-    registerAll((driver) => driver.cluster(url, { enableAutoPipelining: true, keyPrefix: "app:" })));
+    registerAll((driver) =>
+      driver.cluster(url, { enableAutoPipelining: true, keyPrefix: "app:", scaleReads: "slave" }),
+    ));
 });
 
 await describeWith("redis-sentinel", (url) => {

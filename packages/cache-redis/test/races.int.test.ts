@@ -134,6 +134,19 @@ await describeWithOwn(services.redis, (server) => {
     client.disconnect();
   });
 
+  it("a token stands as long as the most patient of its readers asked", async () => {
+    const client = driver.single(server.url);
+    const prefix = uniquePrefix();
+    const cache = new RedisCache(client, { prefix });
+    const left = async (): Promise<number> => Number(await admin.call("PTTL", `${prefix}:s1:k`));
+    await cache.read(["k"], 10_000);
+    await cache.read(["k"], 60_000.5);
+    expect(await left()).toBeGreaterThan(10_000);
+    await cache.read(["k"], 10_000);
+    expect(await left()).toBeGreaterThan(10_000);
+    client.disconnect();
+  });
+
   it("a life ends by the server's clock, however late it was sent", async () => {
     const client = driver.single(server.url);
     const prefix = uniquePrefix();

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { afterAll } from "@jest/globals";
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
 import { Cluster as Cluster5, Redis as Redis5 } from "ioredis-5";
 import type { RedisClient } from "../src/index.ts";
@@ -23,9 +24,17 @@ export interface Driver {
   cluster(url: string, options?: ClusterOptions): TestClient;
 }
 
-// A client without such a listener prints each failure to connect.
-const quiet = <Client extends TestClient>(client: Client): Client => {
+const opened: TestClient[] = [];
+
+// Also of tests that failed: a client that is open keeps the process alive.
+afterAll(() => {
+  for (const client of opened) client.disconnect();
+});
+
+const kept = <Client extends TestClient>(client: Client): Client => {
+  // Without such a listener a client prints each failure to connect.
   client.on("error", () => {});
+  opened.push(client);
   return client;
 };
 
@@ -51,17 +60,17 @@ const fastCluster = {
 export const drivers: readonly Driver[] = [
   {
     name: "ioredis 6",
-    single: (url, options) => quiet(new Redis(url, { ...fast, ...options } as object)),
+    single: (url, options) => kept(new Redis(url, { ...fast, ...options } as object)),
     sentinel: (url, options) =>
-      quiet(new Redis({ ...watching(url), sentinelRetryStrategy: soon, ...fast, ...options } as object)),
-    cluster: (url, options) => quiet(new Cluster(nodesOf(url), { ...fastCluster, ...options } as object)),
+      kept(new Redis({ ...watching(url), sentinelRetryStrategy: soon, ...fast, ...options } as object)),
+    cluster: (url, options) => kept(new Cluster(nodesOf(url), { ...fastCluster, ...options } as object)),
   },
   {
     name: "ioredis 5",
-    single: (url, options) => quiet(new Redis5(url, { ...fast, ...options } as object)),
+    single: (url, options) => kept(new Redis5(url, { ...fast, ...options } as object)),
     sentinel: (url, options) =>
-      quiet(new Redis5({ ...watching(url), sentinelRetryStrategy: soon, ...fast, ...options } as object)),
-    cluster: (url, options) => quiet(new Cluster5(nodesOf(url), { ...fastCluster, ...options } as object)),
+      kept(new Redis5({ ...watching(url), sentinelRetryStrategy: soon, ...fast, ...options } as object)),
+    cluster: (url, options) => kept(new Cluster5(nodesOf(url), { ...fastCluster, ...options } as object)),
   },
 ];
 
