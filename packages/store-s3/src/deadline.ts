@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type CallOptions, type Clock, WarpError } from "@warp/core";
 
 const aborted = (cause: unknown): WarpError =>
@@ -8,6 +9,13 @@ const gaveUp = (reason: unknown): Error => {
   const error = new Error("the call was given up", { cause: reason });
   error.name = "AbortError";
   return error;
+};
+
+/** One for any number of requests: by default Node.js takes more than ten listeners for a leak. */
+export const wideController = (): AbortController => {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 };
 
 /** `promise`, or a rejection once `signal` is aborted. */
@@ -27,7 +35,7 @@ export const within = async <T>(
 ): Promise<T> => {
   const { signal, timeoutMs } = options ?? {};
   if (signal?.aborted === true) throw aborted(signal.reason);
-  const controller = new AbortController();
+  const controller = wideController();
   const giveUp = (): void => controller.abort(signal?.reason);
   const cancel =
     timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY

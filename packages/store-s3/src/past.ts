@@ -1,5 +1,5 @@
 import { type CallOptions, type Mutation, type StoredRecord, WarpError } from "@warp/core";
-import { within } from "./deadline.ts";
+import { wideController, within } from "./deadline.ts";
 import type { Forgotten } from "./forgotten.ts";
 import type { S3StoreSettings } from "./options.ts";
 import { decodeBody, encodeBody } from "./record-body.ts";
@@ -38,7 +38,7 @@ export class Past {
   readonly #forgotten: Forgotten;
   readonly #settings: S3StoreSettings;
   readonly #trimming: Set<Promise<void>> = new Set();
-  readonly #closing: AbortController = new AbortController();
+  readonly #closing: AbortController = wideController();
 
   constructor(requests: Requests, records: Records, forgotten: Forgotten, settings: S3StoreSettings) {
     this.#requests = requests;

@@ -1,4 +1,5 @@
 import type { Cancel } from "@warp/core";
+import { wideController } from "./deadline.ts";
 import { isLost } from "./failures.ts";
 import type { Forgotten } from "./forgotten.ts";
 import type { S3StoreSettings } from "./options.ts";
@@ -20,7 +21,7 @@ export class Reaper {
   readonly #past: Past;
   readonly #forgotten: Forgotten;
   readonly #settings: S3StoreSettings;
-  readonly #closing: AbortController = new AbortController();
+  readonly #closing: AbortController = wideController();
   #page: string | undefined;
   #cancel: Cancel | undefined;
   #running: Promise<void> = Promise.resolve();

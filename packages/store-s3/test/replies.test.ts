@@ -1,3 +1,4 @@
+import { getMaxListeners } from "node:events";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { type Clock, type Revision, systemClock, WarpError } from "@warp/core";
@@ -294,6 +295,18 @@ describe("a read", () => {
 });
 
 describe("concurrency", () => {
+  it("of hundreds of requests under one signal is no leak in the eyes of Node.js", async () => {
+    const limits: number[] = [];
+    const client: S3Sender = {
+      send: (async (_command: unknown, { abortSignal }: { abortSignal: AbortSignal }) => {
+        limits.push(getMaxListeners(abortSignal));
+        throw Object.assign(new Error("none"), { name: "NoSuchKey", $metadata: { httpStatusCode: 404 } });
+      }) as unknown as S3Sender["send"],
+    };
+    await new S3Store(client, { bucket: "b", clock: { now: () => 1 } }).getMany(["a", "b"]);
+    expect(limits).toEqual([0, 0]);
+  });
+
   it("holds back what is more, in order, and lets go of who leaves", async () => {
     let release: (() => void)[] = [];
     const order: string[] = [];
