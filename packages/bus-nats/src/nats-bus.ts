@@ -8,7 +8,7 @@ import { Sender } from "./sender.ts";
 import { Stream, streamError } from "./stream.ts";
 import { StreamSubscription } from "./stream-subscription.ts";
 import { broadcastSubject, deliverySubject, directSubject } from "./subjects.ts";
-import { within } from "./within.ts";
+import { requireAwaited, within } from "./within.ts";
 
 const settleInClusterMs = 200;
 const askMs = 5_000;
@@ -49,6 +49,7 @@ export class NatsBus implements Bus {
    *   server takes that it is connected to now.
    */
   async publish(frame: Uint8Array, to?: NodeId, options?: CallOptions): Promise<void> {
+    requireAwaited(options, "publish");
     this.#requireRoom(frame);
     const { subject, clock } = this.#settings;
     // The client keeps it in its buffer also when nobody waits any more, and then it is the caller's again.
@@ -65,6 +66,7 @@ export class NatsBus implements Bus {
    *   `ABORTED`; with `jetStream` also `UNSUPPORTED`, if there is a stream of that name that is not fit for a bus.
    */
   async subscribe(node: NodeId, listener: BusListener, options?: CallOptions): Promise<() => Promise<void>> {
+    requireAwaited(options, "subscribe");
     const { subject, clock } = this.#settings;
     const [all, direct] = [broadcastSubject(subject), directSubject(subject, node)];
     const parts = { connection: this.#connection, watch: this.#watch, clock };

@@ -8,6 +8,12 @@ export interface Patience {
   readonly clock: Pick<Clock, "schedule">;
 }
 
+/** @throws {WarpError} `ABORTED` if nobody waits any more: then nothing is sent. */
+export const requireAwaited = (call: CallOptions | undefined, operation: string): void => {
+  if (call?.signal?.aborted === true)
+    throw busError("ABORTED", `the ${operation} was aborted before it was sent`, operation, call.signal.reason);
+};
+
 /**
  * What `work` settles with, unless time is up or nobody waits any more before that.
  * @throws {WarpError} `DEADLINE_EXCEEDED` after `timeoutMs`, `ABORTED` with the signal; else what `work` rejects with.
@@ -21,7 +27,6 @@ export const within = <T>(work: Promise<T>, { operation, call, clock }: Patience
       reject(busError("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`, operation));
     const cancel = timeoutMs === undefined ? undefined : clock.schedule(timeoutMs, onTimeout);
     signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
     const done = (): void => {
       cancel?.();
       signal?.removeEventListener("abort", onAbort);

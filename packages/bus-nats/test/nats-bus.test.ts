@@ -1,0 +1,89 @@
+import { describe, expect, it } from "@jest/globals";
+import { WarpError } from "@warp/core";
+import { deliveryOf } from "../src/delivery.ts";
+import { NatsBus, type NatsBusOptions, type NatsClient } from "../src/index.ts";
+import { directSubject } from "../src/subjects.ts";
+
+/** A connection that notes what it is asked to do. @param flush What a flush comes to. */
+const noting = (calls: string[], flush: () => Promise<void> = async () => {}): NatsClient => ({
+  info: { max_payload: 1_048_576 },
+  publish: (subject, data) => void calls.push(`publish ${subject} ${Buffer.from(data ?? []).toString()}`),
+  flush: () => {
+    calls.push("flush");
+    return flush();
+  },
+  request: () => Promise.reject(new Error("no JetStream")),
+  subscribe: () => ({ unsubscribe: () => {}, isClosed: () => false }),
+  status: async function* () {},
+  closed: () => new Promise(() => {}),
+});
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+describe("NatsBus", () => {
+  it("has the publishes of a tick share one round trip, with nothing between them and it", async () => {
+    const calls: string[] = [];
+    const bus = new NatsBus(noting(calls));
+    await Promise.all([bus.publish(bytes("1")), bus.publish(bytes("2"), "b"), bus.publish(bytes("3"))]);
+    expect(calls).toEqual(["publish warp.all 1", "publish warp.node.b 2", "publish warp.all 3", "flush"]);
+    await bus.publish(bytes("4"));
+    expect(calls.slice(4)).toEqual(["publish warp.all 4", "flush"]);
+  });
+
+  it("does not send what was given up before its turn came", async () => {
+    const calls: string[] = [];
+    const bus = new NatsBus(noting(calls));
+    await expect(bus.publish(bytes("1"), undefined, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "ABORTED",
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it("rejects all publishes of a tick whose round trip breaks, with the client's error as cause", async () => {
+    const cause = new Error("DISCONNECT");
+    const bus = new NatsBus(noting([], () => Promise.reject(cause)));
+    const outcomes = await Promise.allSettled([bus.publish(bytes("1")), bus.publish(bytes("2"))]);
+    for (const outcome of outcomes)
+      expect((outcome as PromiseRejectedResult).reason).toMatchObject({ code: "UNAVAILABLE", port: "bus", cause });
+  });
+
+  it("takes frames as large as its option and the server allow", () => {
+    expect(new NatsBus(noting([])).maxFrameBytes).toBe(65_536);
+    expect(new NatsBus(noting([]), { maxFrameBytes: 2_000_000 }).maxFrameBytes).toBe(1_048_576);
+  });
+
+  it("gives every node a subject of its own", () => {
+    const names = ["b", "B", "b c*>", "b.c", "b%2ec", "日本", "", "%", "_"];
+    const subjects = names.map((name) => directSubject("warp", name));
+    expect(new Set(subjects).size).toBe(names.length);
+    for (const subject of subjects) expect(subject).toMatch(/^warp\.node\.[A-Za-z0-9_%-]+$/);
+  });
+
+  it.each<[NatsBusOptions, string]>([
+    [{ subject: "a b" }, "subject"],
+    [{ subject: "a..b" }, "subject"],
+    [{ subject: "a.*" }, "subject"],
+    [{ subject: "" }, "subject"],
+    [{ maxFrameBytes: 0 }, "maxFrameBytes"],
+    [{ settle: "soon" as "1s" }, "settle"],
+    [{ jetStream: { stream: "a.b" } }, "jetStream.stream"],
+    [{ jetStream: { storage: "disk" as "file" } }, "jetStream.storage"],
+    [{ jetStream: { replicas: 1.5 } }, "jetStream.replicas"],
+    [{ jetStream: { maxAge: 0 } }, "jetStream.maxAge"],
+    [{ jetStream: { maxBytes: -1 } }, "jetStream.maxBytes"],
+    [{ jetStream: { maxMessages: 0 } }, "jetStream.maxMessages"],
+  ])("refuses %j, naming the option", (options, name) => {
+    const make = (): NatsBus => new NatsBus(noting([]), options);
+    expect(make).toThrow(WarpError);
+    expect(make).toThrow(new RegExp(`^${name.replace(".", "\\.")} `));
+  });
+
+  it("reads the place of a delivery as servers of every version write it", () => {
+    const at = { streamSequence: 5, deliverySequence: 3 };
+    const data = new Uint8Array();
+    expect(deliveryOf({ data, reply: "$JS.ACK.stream.consumer.1.5.3.1700000000.0" })).toEqual(at);
+    expect(deliveryOf({ data, reply: "$JS.ACK._.hash.stream.consumer.1.5.3.1700000000.0.token" })).toEqual(at);
+    expect(deliveryOf({ data, reply: "_INBOX.a.b" })).toBeUndefined();
+    expect(deliveryOf({ data })).toBeUndefined();
+  });
+});
