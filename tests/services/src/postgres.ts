@@ -1,6 +1,6 @@
 import { chown, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "./processes.ts";
+import { cameAbout, run } from "./processes.ts";
 import { findPrograms } from "./programs.ts";
 import { type Place, type Server, startServer } from "./server.ts";
 
@@ -20,6 +20,55 @@ const demotion = async (): Promise<Ids | undefined> => {
 const isUp = async ({ folder }: Place, pid: number): Promise<boolean> => {
   const status = await readFile(join(folder, "data", "postmaster.pid"), "utf8").catch(() => "");
   return status.startsWith(`${pid}\n`) && /^ready\s*$/m.test(status);
+};
+
+/** Whether there was such a process to send it to. */
+const send = (pid: number, signal: NodeJS.Signals | 0): boolean => {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+};
+
+const childrenOf = async (pid: number): Promise<readonly number[]> => {
+  const lines = (await run("ps", ["-A", "-o", "pid=,ppid="])).trim().split("\n");
+  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.filter(([, parent]) => parent === pid).map(([child = 0]) => child);
+};
+
+/** Each connection has a process of its own: a signal to the server alone would leave them at work. */
+const asOne = (server: Server): Server => {
+  const signalAll = async (signal: NodeJS.Signals): Promise<void> => {
+    const pid = await server.pid();
+    // First the one that would start others.
+    send(pid, signal);
+    for (const child of await childrenOf(pid)) send(child, signal);
+  };
+  const kill = async (): Promise<void> => {
+    const pid = await server.pid();
+    // It starts no others while those that there are are ended.
+    send(pid, "SIGSTOP");
+    const children = await childrenOf(pid);
+    for (const child of children) send(child, "SIGKILL");
+    await server.kill();
+    // Until they are gone the next server finds its memory in use.
+    await cameAbout(() => !children.some((child) => send(child, 0)), 5_000);
+  };
+  return {
+    ...server,
+    kill,
+    restart: async () => {
+      await kill();
+      await server.restart();
+    },
+    freeze: () => signalAll("SIGSTOP"),
+    thaw: () => signalAll("SIGCONT"),
+    stop: async () => {
+      await signalAll("SIGCONT");
+      await server.stop();
+    },
+  };
 };
 
 const settings = [
@@ -48,7 +97,7 @@ export const startPostgres = async (): Promise<Server> => {
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
   // As root, the server also dies if its supervisor is killed.
   const tied = user === undefined ? [] : [...as, "--pdeathsig", "INT"];
-  return startServer({
+  const server = await startServer({
     name: "PostgreSQL",
     prepare: async ({ folder }) => {
       if (user !== undefined) await chown(folder, user.uid, user.gid);
@@ -63,4 +112,5 @@ export const startPostgres = async (): Promise<Server> => {
     isUp,
     url: ({ ports: [port] }) => `postgres://postgres@127.0.0.1:${port}/postgres`,
   });
+  return asOne(server);
 };
