@@ -19,8 +19,8 @@ export class ServiceProcess {
   #ended = false;
 
   /** @param environment All that it has, beside PATH. It listens on a free port. */
-  constructor(environment: Environment = {}) {
-    this.#child = spawn(process.execPath, ["--import", tied, programOf("service")], {
+  constructor(environment: Environment = {}, program: string = programOf("service")) {
+    this.#child = spawn(process.execPath, ["--import", tied, program], {
       env: { PATH: process.env.PATH, PORT: "0", ...environment },
       stdio: ["pipe", "pipe", "pipe"],
     });

@@ -1,0 +1,51 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, afterEach, expect, it } from "@jest/globals";
+import { services } from "@warp/tests-services/servers";
+import { startServers } from "./platforms.ts";
+import { request } from "./request.ts";
+import { ServiceProcess, until } from "./service-process.ts";
+
+const postgres = await startServers("postgres");
+const [redis, nats] = await Promise.all([services.redis.start(), services.nats.start()]);
+afterAll(() => Promise.all([redis.stop(), nats.stop()]));
+
+const running: ServiceProcess[] = [];
+afterEach(async () => {
+  for (const service of running.splice(0)) await service.kill();
+});
+
+it("a cache that is down is no outage, a bus that is down is told by /ready, and both heal by themselves", async () => {
+  const service = new ServiceProcess({
+    ...postgres,
+    ...{ CACHE: "redis", STORE: "pg", BUS: "nats", REDIS_URL: redis.url, NATS_URL: nats.url },
+    CLUSTER: `test_${randomBytes(6).toString("hex")}`,
+  });
+  running.push(service);
+  const url = await service.url();
+  const ready = () => request(url, "GET", "/ready");
+  expect(await ready()).toMatchObject({ status: 200, body: { down: [] } });
+  expect(await request(url, "PUT", "/cities/1", { temperature: 20 })).toMatchObject({ status: 200 });
+
+  await redis.kill();
+  expect(await request(url, "GET", "/cities/1")).toMatchObject({ status: 200, body: { temperature: 20 } });
+  expect(await request(url, "PUT", "/cities/1", { temperature: 21 })).toMatchObject({ status: 200 });
+  expect(await request(url, "GET", "/cities/1")).toMatchObject({ status: 200, body: { temperature: 21 } });
+  await until("the cache is known to be down", async () => {
+    const { status, body } = await ready();
+    expect([status, body.ready]).toEqual([200, true]);
+    return (body.down as string[]).includes("sharedCache");
+  });
+  await redis.restart();
+  await until("the cache is used again", async () => ((await ready()).body.down as string[]).length === 0);
+
+  await nats.kill();
+  await until("the bus is known to be down", async () => {
+    const { status, body } = await ready();
+    if (status === 503) expect(body).toMatchObject({ ready: false, down: ["bus"] });
+    return status === 503;
+  });
+  expect(await request(url, "GET", "/cities/1")).toMatchObject({ status: 200, body: { temperature: 21 } });
+  expect(await request(url, "GET", "/live")).toMatchObject({ status: 200 });
+  await nats.restart();
+  await until("the bus is back", async () => (await ready()).status === 200);
+});
