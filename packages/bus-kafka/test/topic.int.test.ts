@@ -6,7 +6,7 @@ import { KafkaBus, type KafkaClient } from "../src/index.ts";
 import { busOn, kafkaAt, uniqueTopic } from "./open-bus.ts";
 import { bytes, Recorder, until } from "./recorder.ts";
 
-await describeWith("kafka", (url) => {
+const itIsOnATopic = (url: string): void => {
   const opened: KafkaBus[] = [];
   const open = (kafka: Kafka, ...[topic, options]: [string, Parameters<typeof busOn>[2]?]): KafkaBus => {
     const bus = busOn(kafka, topic, options);
@@ -167,4 +167,6 @@ await describeWith("kafka", (url) => {
     await expect(bus.publish(bytes("x"))).rejects.toEqual(error);
     await expect(bus.subscribe("a", new Recorder())).rejects.toEqual(error);
   });
-});
+};
+
+for (const service of ["kafka", "kafka4"] as const) await describeWith(service, itIsOnATopic);

@@ -1,5 +1,0 @@
-import { describeWithOwn } from "@warp/tests-services";
-import { services } from "@warp/tests-services/servers";
-import { itOutlives } from "./outages.ts";
-
-await describeWithOwn(services.kafka4, (server) => itOutlives(server));
