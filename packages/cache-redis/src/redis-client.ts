@@ -5,7 +5,9 @@ export type RedisArgument = string | Buffer | number;
 export interface RedisConnection {
   /** ioredis' state: only in `"ready"` do commands reach the server. */
   readonly status: string;
+  /** As an `EventEmitter`'s. */
   on(event: string, listener: (about?: unknown) => void): unknown;
+  /** As an `EventEmitter`'s. */
   off(event: string, listener: (about?: unknown) => void): unknown;
 }
 
@@ -15,7 +17,9 @@ export interface RedisClient extends RedisConnection {
   readonly options: { readonly keyPrefix?: string | undefined };
   /** Called where the client was made with `lazyConnect` and nobody has used it yet. */
   connect(): Promise<unknown>;
+  /** Runs a script, and has the server remember it. */
   eval(script: string, keys: number, ...args: RedisArgument[]): Promise<unknown>;
+  /** Runs a script that the server remembers, by the SHA-1 of its text. */
   evalsha(sha: string, keys: number, ...args: RedisArgument[]): Promise<unknown>;
   /** A Cluster's connections. */
   nodes?(): readonly RedisConnection[];
