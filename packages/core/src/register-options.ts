@@ -22,8 +22,12 @@ export interface PolicyOptions<V = unknown> {
   readonly codec?: Codec;
   /** Keeps former versions for `getAt`. Default: none are kept. */
   readonly history?: { readonly versions?: number; readonly maxAge?: Duration };
-  /** Serve an expired value for so long when it cannot be replaced. `suspects`: also one that may have been overtaken. */
-  readonly failSafe?: Duration | { readonly for: Duration; readonly suspects?: boolean };
+  /**
+   * Serve an expired value for so long when it cannot be replaced. `suspects`: also one that may have been overtaken.
+   * `throttle`: after a failure the readers of that key try again only once so much time has passed (default 1 s; 0:
+   * each read tries; a read with `refresh` always does).
+   */
+  readonly failSafe?: Duration | { readonly for: Duration; readonly suspects?: boolean; readonly throttle?: Duration };
   /** Serve an expired value that fail-safe allows once its replacement takes longer than this. */
   readonly softTimeout?: Duration;
   /** The longest that a call on these keys may take, unless it says otherwise. */
@@ -77,14 +81,21 @@ const retentionOf = (history: PolicyOptions["history"]): HistoryRetention | unde
   };
 };
 
-const graceOf = (failSafe: PolicyOptions["failSafe"]): { graceMs: number; graceForSuspects: boolean } => {
-  if (failSafe === undefined) return { graceMs: 0, graceForSuspects: false };
+const defaultThrottleMs = 1_000;
+
+const graceOf = (
+  failSafe: PolicyOptions["failSafe"],
+): Pick<RegistrationPolicy, "graceMs" | "graceForSuspects" | "throttleMs"> => {
+  const plain = { graceForSuspects: false, throttleMs: defaultThrottleMs };
+  if (failSafe === undefined) return { ...plain, graceMs: 0 };
   if (typeof failSafe !== "object" || failSafe === null)
-    return { graceMs: durationMs("failSafe", failSafe, { infinite: true }), graceForSuspects: false };
-  requireKnownFields("failSafe", failSafe, ["for", "suspects"]);
+    return { ...plain, graceMs: durationMs("failSafe", failSafe, { infinite: true }) };
+  requireKnownFields("failSafe", failSafe, ["for", "suspects", "throttle"]);
   return {
     graceMs: durationMs("failSafe.for", failSafe.for, { infinite: true }),
     graceForSuspects: flag("failSafe.suspects", failSafe.suspects),
+    throttleMs:
+      failSafe.throttle === undefined ? defaultThrottleMs : durationMs("failSafe.throttle", failSafe.throttle),
   };
 };
 

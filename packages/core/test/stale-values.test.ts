@@ -130,7 +130,77 @@ describe("fail-safe", () => {
     world.storeFaults.mode = "refuses";
     expect(await node.get("k")).toBe("old");
     world.storeFaults.mode = "well";
+    await world.clock.advance(1_000);
     expect(await node.get("k")).toBe("new");
+  });
+
+  it.each([
+    ["1 s by default", "1h", 1_000],
+    ["as long as throttle says", { for: "1h", throttle: "5s" }, 5_000],
+    ["not at all with a throttle of 0", { for: "1h", throttle: 0 }, 0],
+  ] as const)("leaves a source that failed alone for a while: %s", async (_, failSafe, throttleMs) => {
+    const world = new ReadWorld();
+    const node = world.node({ store: false });
+    node.register("k", { ttl: "1s", failSafe });
+    let runs = 0;
+    let fails = false;
+    const loader = async () => {
+      runs++;
+      if (fails) throw new Error("down");
+      return `value ${runs}`;
+    };
+    await node.getOrSet("k", loader);
+    await world.clock.advance(1_000);
+    fails = true;
+    for (let read = 0; read < 10; read++) expect(await node.getOrSet("k", loader)).toBe("value 1");
+    expect(runs).toBe(throttleMs === 0 ? 11 : 2);
+    expect(world.metrics.count("stale_served_total", { pattern: "k" })).toBe(10);
+    await world.clock.advance(Math.max(0, throttleMs - 1));
+    expect(await node.getOrSet("k", loader)).toBe("value 1");
+    expect(runs).toBe(throttleMs === 0 ? 12 : 2);
+    // Who asks for it by name is served by the source, also meanwhile.
+    fails = false;
+    expect(await node.getOrSet("k", loader, { refresh: true })).toBe(`value ${runs}`);
+    await world.clock.advance(1_000);
+    expect(await node.getOrSet("k", loader)).toBe(`value ${runs}`);
+  });
+
+  it("throttles what the soft timeout served, too, once its replacement has failed", async () => {
+    const world = new ReadWorld();
+    const node = world.node({ store: false });
+    node.register("k", { ttl: "1s", failSafe: "1h", softTimeout: 10 });
+    await node.getOrSet("k", () => "old");
+    await world.clock.advance(1_000);
+    let runs = 0;
+    const slow = async () => {
+      runs++;
+      await new Promise<void>((resolve) => world.clock.schedule(100, resolve));
+      throw new Error("down");
+    };
+    expect(await world.clock.run(node.getOrSet("k", slow))).toBe("old");
+    await world.clock.advance(100);
+    const began = world.clock.monotonic();
+    expect(await world.clock.run(node.getOrSet("k", slow))).toBe("old");
+    expect([runs, world.clock.monotonic() - began]).toEqual([1, 0]);
+  });
+
+  it("serves nothing that was invalidated or has become suspect, throttle or not, and nothing past the grace", async () => {
+    const world = new ReadWorld();
+    const node = world.node({ store: false });
+    const failing = () => Promise.reject(new Error("down"));
+    for (const [key, overtake] of [
+      ["a", () => node.invalidate("a")],
+      ["b", () => node.register("b*", { ttl: "1s" })],
+      ["c", () => world.clock.advance(500)],
+    ] as const) {
+      node.register(key, { ttl: "1s", failSafe: { for: 1_200, throttle: "1h" } });
+      await node.getOrSet(key, () => "old");
+      await world.clock.advance(1_700);
+      expect(await node.getOrSet(key, failing)).toBe("old");
+      expect(await node.getOrSet(key, failing)).toBe("old");
+      await overtake();
+      expect((await failureOf(node.getOrSet(key, failing))).message).toBe("down");
+    }
   });
 
   // docs/pitfalls.md, 23: a failure must not be cached, nor damage what is there.

@@ -21,6 +21,8 @@ export interface RegistrationPolicy {
   readonly graceMs: number;
   /** Whether fail-safe may serve what may have been overtaken. */
   readonly graceForSuspects: boolean;
+  /** How long after a failure to replace it an expired value is served without another try; 0: each read tries. */
+  readonly throttleMs: number;
   readonly softTimeoutMs: number | undefined;
   readonly hardTimeoutMs: number | undefined;
   readonly eagerShare: number;

@@ -164,7 +164,27 @@ const patientAnswer = async (wait: Wait): Promise<unknown> => {
   registration.meters.staleWhileSlow++;
   // Once for all who share it, so that its failure is told once.
   if (flight.detach()) inBackground(context, "refresh", key, answer);
+  answer.catch(() => noteFailure(wait));
   return stale;
+};
+
+/** Until when, on the monotonic clock, an expired entry is served without another try to replace it. Ends with the entry. */
+const failedUntil: WeakMap<Entry, number> = new WeakMap();
+
+/** An expired entry could not be replaced: for a while its readers need not try again. */
+const noteFailure = ({ context, registration, entry }: Wait): void => {
+  const { throttleMs } = registration.policy;
+  if (entry !== undefined && throttleMs > 0) failedUntil.set(entry, context.clock.monotonic() + throttleMs);
+};
+
+/** The expired value, where an attempt to replace it has failed just now. */
+const throttledValue = (context: Context, registration: Registration, entry: Entry): unknown => {
+  const until = registration.graceMs === 0 ? undefined : failedUntil.get(entry);
+  if (until === undefined) return notServed;
+  const now = context.clock.monotonic();
+  if (now >= until || !mayServeStale(entry, registration, now)) return notServed;
+  registration.meters.staleServed++;
+  return entry.value;
 };
 
 /** Where a failing cache is to surface, fail-safe does not hide it: that is for the store and the loader. */
@@ -186,6 +206,7 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
     flight.detach();
     const stale = isOfCache(error) ? undefined : staleValue(wait);
     if (stale === undefined) throw error;
+    noteFailure(wait);
     registration.meters.staleServed++;
     // While its breaker is open nothing new is learned of the store, and a line for each read would fill the log.
     const level = (context.store?.guard.state ?? "closed") === "closed" ? "warn" : "debug";
@@ -212,7 +233,8 @@ export const readKey = async (context: Context, key: string, request: ReadReques
     await flushFirst(context, [key], request.operation, request);
   const entry = context.local?.get(key);
   if (entry !== undefined && !request.forced) {
-    const served = serveEntry(context, key, registration, entry, request);
+    let served = serveEntry(context, key, registration, entry, request);
+    if (served === notServed) served = throttledValue(context, registration, entry);
     if (served !== notServed) return isolateOut(context, served);
   }
   let flight = context.flights.current(key, registration, request.forced);
