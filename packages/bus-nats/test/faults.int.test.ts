@@ -208,6 +208,26 @@ describe("servers of another configuration", () => {
         await until("what is allowed works", () => heard.texts.includes("sent"));
       });
 
+      it("with JetStream the permissions that the README names suffice", async () => {
+        const api = ["STREAM.INFO.warp", "STREAM.CREATE.warp", "CONSUMER.CREATE.warp"].map(
+          (name) => `"$JS.API.${name}"`,
+        );
+        const { url } = await start([
+          `authorization { users = [ { user: least, password: x, permissions: {`,
+          `  publish: ["warp.>", ${api.join(", ")}, "$JS.FC.warp.>"], subscribe: ["warp.>", "_INBOX.>"] } } ] }`,
+        ]);
+        const connection = await connections.connect(client, { url, user: "least", pass: "x" });
+        const bus = new NatsBus(connection, { jetStream: {} });
+        const recorder = new Recorder();
+        await bus.subscribe("a", recorder);
+        // Enough for the server to ask how far the node has come.
+        const frames = Array.from({ length: 200 }, (_, index) => Buffer.alloc(20_000, index));
+        await Promise.all(frames.map((frame) => bus.publish(frame)));
+        await bus.publish(bytes("one"), "a");
+        await until("it hears all", () => recorder.texts.length === 201);
+        expect(recorder.gaps).toEqual([]);
+      });
+
       it("a node that reads too slowly is cut off by the server, and that is a gap", async () => {
         const server = await start(["max_payload: 32768", "max_pending: 65536"]);
         const proxy = await proxyFor(server);
