@@ -22,6 +22,9 @@ const packages = [
   "cache-manager",
   "@epic-web/cachified",
   "async-cache-dedupe",
+  "ioredis",
+  "nats",
+  "pg",
 ] as const;
 
 /** What was measured, by package name. */

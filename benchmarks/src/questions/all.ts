@@ -4,7 +4,9 @@ import { heap } from "./heap.ts";
 import { hitRatioQuestion } from "./hit-ratio.ts";
 import { invalidations } from "./invalidations.ts";
 import { localHit } from "./local-hit.ts";
+import { postgres } from "./postgres.ts";
 import { set } from "./set.ts";
+import { sharedTier } from "./shared-tier.ts";
 import { stampede } from "./stampede.ts";
 
 /** Every question, in the order in which they are asked. */
@@ -16,4 +18,6 @@ export const questions: readonly Question[] = [
   hitRatioQuestion,
   expiryStall,
   invalidations,
+  sharedTier,
+  postgres,
 ];
