@@ -22,6 +22,13 @@ const listen = (server: Server): Promise<number> =>
     });
   });
 
+/** "Connection reset by peer" for the other end. */
+const reset = (socket: Socket): void => {
+  // libuv refuses to reset a socket whose end was sent, and Node.js then never closes it.
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+};
+
 /** A client's connection and the one made to the target for it. */
 class ProxiedConnection {
   readonly #client: Socket;
@@ -67,8 +74,8 @@ class ProxiedConnection {
 
   /** Both ends see "connection reset by peer". */
   reset(): void {
-    this.#client.resetAndDestroy();
-    this.#upstream?.resetAndDestroy();
+    reset(this.#client);
+    if (this.#upstream !== undefined) reset(this.#upstream);
   }
 
   #stalls(direction: FaultDirection): boolean {

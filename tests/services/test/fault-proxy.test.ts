@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { type FaultProxy, seeded, startFaultProxy } from "../src/index.ts";
@@ -191,6 +191,27 @@ describe("fault proxy", () => {
     await until("the client sees it", () => one.error === "ECONNRESET");
     await until("the server sees it", () => server.sockets.size === 0);
     await client().echo("again");
+  });
+
+  it("reset() also closes a connection of which one side has ended", async () => {
+    const held = new Set<Socket>();
+    const patient = createServer({ allowHalfOpen: true }, (socket) => {
+      held.add(socket);
+      socket.resume().on("error", () => {});
+      socket.on("close", () => held.delete(socket));
+    });
+    patient.listen(0, "127.0.0.1");
+    await once(patient, "listening");
+    const between = await startFaultProxy({ host: "127.0.0.1", port: (patient.address() as AddressInfo).port });
+    const one = new Client(between.port);
+    one.socket.end("x");
+    await until("the end", () => [...held].some((socket) => socket.readableEnded));
+    await between.stop();
+    // Its end was seen before; that nobody reads any more shows when it writes.
+    for (const socket of held) socket.write("is anybody there?");
+    await until("the server has nobody", () => held.size === 0);
+    one.socket.destroy();
+    patient.close();
   });
 
   it("a cut line resets old and new connections until it is healed", async () => {
