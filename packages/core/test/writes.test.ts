@@ -183,6 +183,24 @@ describe("a set over a store", () => {
 });
 
 describe("a merge engine", () => {
+  it("of a key that this node holds nothing of reads first: no commit is refused, also where the key exists", async () => {
+    const cluster = new Cluster();
+    const store = watched(cluster.store());
+    const a = await cluster.member("a", { store: store.port });
+    const b = await cluster.member("b");
+    await cluster.run(b.set("n:there", 10));
+    await cluster.settle();
+    store.calls.length = 0;
+    await expect(cluster.run(a.set("n:there", 1))).resolves.toBe(11);
+    await expect(cluster.run(a.set("n:new", 1))).resolves.toBe(1);
+    expect(store.calls).toEqual(["get", "commit", "get", "commit"]);
+    store.calls.length = 0;
+    await cluster.run(a.set("n:there", 1));
+    await cluster.run(a.set("k:1", "not merged"));
+    await cluster.run(a.setMany([["n:2", 1] as const, ["n:3", 1] as const]));
+    expect(store.calls).toEqual(["commit", "commit", "commit"]);
+  });
+
   it("that throws fails the write with INVALID_VALUE, and nothing has changed", async () => {
     const cluster = new Cluster();
     const a = await cluster.member("a");

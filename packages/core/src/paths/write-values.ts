@@ -28,7 +28,8 @@ export const writeCall = (registration: Registration, keys: readonly string[], r
   together: request.together === true,
 });
 
-const nothing: Known = Object.freeze({ revision: undefined, value: undefined });
+/** What `guess` knows of a key that this node holds nothing of. */
+export const nothing: Known = Object.freeze({ revision: undefined, value: undefined });
 
 /**
  * What the local tier knows of a key: good enough to guess what the store holds.

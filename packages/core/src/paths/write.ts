@@ -17,6 +17,7 @@ import {
   knownFrom,
   knownToReplace,
   mergeValues,
+  nothing,
   putMutation,
   type WriteRequest,
   writeCall,
@@ -99,6 +100,10 @@ const setInStore = (
         const before = await repeated(store, registration, key, request.op);
         if (before.done) return before.known.value;
         known = before.known;
+      } else if (known === nothing && registration.policy.merge?.readsCurrent === true && request.together !== true) {
+        // One round trip more where the key is new, one less where it is not, as most that are merged are: a refused
+        // commit costs a store two, and carried the value in vain. Many at once stay at one.
+        known = knownFrom(registration, key, (await store.get(key)) as StoredRecord | undefined);
       }
       const landed = await commitLoop(context, {
         run,
