@@ -43,7 +43,7 @@ describe("publish", () => {
   });
 
   it("a producer that does not answer is left for a new one, also if it connects later", async () => {
-    const [kafka, timers, connecting] = [new FakeKafka(), new HeldTimers(), new Gate()];
+    const [kafka, timers, connecting] = [new FakeKafka(), new HeldTimers({ hold: true }), new Gate()];
     kafka.connecting = connecting;
     const bus = new KafkaBus(kafka, { timers });
     const lost = bus.publish(bytes("a"));
@@ -86,7 +86,7 @@ describe("publish", () => {
 });
 
 describe("subscribe", () => {
-  const open = async (kafka: FakeKafka, timers = new HeldTimers()) => {
+  const open = async (kafka: FakeKafka, timers = new HeldTimers({ hold: true })) => {
     const [bus, recorder] = [new KafkaBus(kafka, { timers }), new Recorder()];
     const end = await bus.subscribe("a", recorder);
     return { bus, recorder, end, timers };
@@ -172,7 +172,7 @@ describe("subscribe", () => {
   });
 
   it("a subscription that nobody comes back for is ended", async () => {
-    const [kafka, timers] = [new FakeKafka(), new HeldTimers()];
+    const [kafka, timers] = [new FakeKafka(), new HeldTimers({ hold: true })];
     const bus = new KafkaBus(kafka, { timers });
     const signal = AbortSignal.abort();
     await expect(bus.subscribe("a", new Recorder(), { signal })).rejects.toEqual(coded("ABORTED"));

@@ -40,6 +40,7 @@ const itOutlives = (server: Server): void => {
     const end = await b.subscribe("b", recorder);
     await a.publish(bytes("before"));
     await recorder.heard("before");
+    timers.hold();
     await server.kill();
     await until("b waits before it starts again", () => timers.held.size > 0);
     await server.restart();

@@ -32,13 +32,21 @@ export class Recorder implements BusListener {
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Timers that wait until they are let go, all of them. */
+/** Timers that can be held: those set meanwhile wait until they are let go, all of them. */
 export class HeldTimers {
   readonly held: Set<() => void> = new Set();
-  #isOpen = false;
+  #isHolding: boolean;
+
+  constructor({ hold = false } = {}) {
+    this.#isHolding = hold;
+  }
+
+  hold(): void {
+    this.#isHolding = true;
+  }
 
   schedule(delayMs: number, run: () => void): () => void {
-    if (this.#isOpen) {
+    if (!this.#isHolding) {
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);
     }
@@ -47,7 +55,7 @@ export class HeldTimers {
   }
 
   letGo(): void {
-    this.#isOpen = true;
+    this.#isHolding = false;
     for (const run of this.held) run();
     this.held.clear();
   }
