@@ -65,6 +65,7 @@ const entriesPerNode = 10_000;
 const propagationMs = { memory: 100, nats: 1_000, kafka: 3_000 } as const;
 /** S3 takes a request for each key. */
 const keysPerCall = { pglite: 2_000, pg: 2_000, s3: 100 } as const;
+const closeMs = 10_000;
 const dayMs = 86_400_000;
 const yesterday = (): number => Date.now() - dayMs;
 
@@ -81,7 +82,7 @@ const register = (warp: Node): Node => {
 };
 
 /** The parts that a platform has, and a node of any of them. Close it to close them all, in the reverse order. */
-const openPlatform = async (platform: Platform, entries: number, logger: Logger) => {
+const openPlatform = async (platform: Platform, entries: number, logger: Logger, closeMs: number) => {
   const opened = new Opened();
   const surroundings = { cluster: platform.cluster, logger };
   const kept = <T extends { close(): Promise<void> }>(part: T): T => {
@@ -90,14 +91,15 @@ const openPlatform = async (platform: Platform, entries: number, logger: Logger)
   };
   const node = (options: WarpOptions): Node => {
     const warp = register(new Warp<Keys>({ cluster: platform.cluster, logger, ...options }));
-    opened.add(() => warp.close());
+    opened.add(() => warp.close({ timeout: closeMs }));
     return warp;
   };
   try {
     const stores = kept(await openStores(platform, surroundings));
     const caches = kept(await openCaches(platform, entries, surroundings));
     const buses = kept(await openBuses(platform, surroundings));
-    return { stores, caches, buses, node, close: () => opened.close() };
+    const feed = () => ({ ...(stores.feed && { changeFeed: stores.feed() }) });
+    return { stores, caches, buses, feed, node, close: () => opened.close() };
   } catch (error) {
     await opened.close();
     throw error;
@@ -107,8 +109,8 @@ const openPlatform = async (platform: Platform, entries: number, logger: Logger)
 /** Everything that the demo runs on. Close it to close what was opened here. */
 export const openAtlas = async (platform: Platform): Promise<Atlas> => {
   // That a node cannot reach the bus is a warning, and here it is on purpose.
-  const parts = await openPlatform(platform, entriesPerNode, jsonLogger({ level: "error" }));
-  const { stores, caches, buses, node, close } = parts;
+  const parts = await openPlatform(platform, entriesPerNode, jsonLogger({ level: "error" }), closeMs);
+  const { stores, caches, buses, feed, node, close } = parts;
   try {
     const registry = new Registry();
     const cables = new Map<Node, CuttableBus>();
@@ -122,7 +124,7 @@ export const openAtlas = async (platform: Platform): Promise<Atlas> => {
     for (const name of nodeNames) {
       const bus = new CuttableBus(await buses.make());
       const metrics = new PromMetrics(registry, { labels: { node: name } });
-      cables.set(node({ node: name, ...caches.make(), store: stores.make(), bus, metrics }), bus);
+      cables.set(node({ node: name, ...caches.make(), ...feed(), store: stores.make(), bus, metrics }), bus);
     }
     const nodes = [...cables.keys()];
     await Promise.all(nodes.map((each) => each.ready()));
@@ -142,7 +144,11 @@ export const openAtlas = async (platform: Platform): Promise<Atlas> => {
 
 /** The node of one process. Close it to close what was opened here. */
 export const openService = async (config: Config, logger: Logger): Promise<Service> => {
-  const { stores, caches, buses, node, close } = await openPlatform(config.platform, config.cacheEntries, logger);
+  const { platform, cacheEntries, shutdownMs } = config;
+  // What is left then is for the clients.
+  const nodeClosesMs = Math.ceil(shutdownMs * 0.8);
+  const parts = await openPlatform(platform, cacheEntries, logger, nodeClosesMs);
+  const { stores, caches, buses, feed, node, close } = parts;
   try {
     const registry = new Registry();
     const store = stores.make();
@@ -150,6 +156,7 @@ export const openService = async (config: Config, logger: Logger): Promise<Servi
       ...(config.node !== undefined && { node: config.node }),
       ...(config.secret !== undefined && { secret: config.secret }),
       ...caches.make(),
+      ...feed(),
       ...{ store, bus: await buses.make(), metrics: new PromMetrics(registry) },
     });
     await warp.ready();

@@ -1,12 +1,8 @@
 import { z } from "zod";
 
-export const caches = ["memory", "redis", "memory+redis"] as const;
-export const stores = ["pglite", "pg", "s3"] as const;
-export const buses = ["memory", "nats", "kafka"] as const;
-
-export type CacheName = (typeof caches)[number];
-export type StoreName = (typeof stores)[number];
-export type BusName = (typeof buses)[number];
+const caches = ["memory", "redis", "memory+redis"] as const;
+const stores = ["pglite", "pg", "s3"] as const;
+const buses = ["memory", "nats", "kafka"] as const;
 
 export interface S3Config {
   readonly bucket: string;

@@ -49,3 +49,13 @@ it("a cache that is down is no outage, a bus that is down is told by /ready, and
   await nats.restart();
   await until("the bus is back", async () => (await ready()).status === 200);
 });
+
+it.each([
+  ["NATS_URL", { BUS: "nats", NATS_URL: "nats://127.0.0.1:1" }],
+  ["KAFKA_BROKERS", { BUS: "kafka", KAFKA_BROKERS: "127.0.0.1:1" }],
+])("a bus that cannot be reached at the start ends the service with 1 and names %s", async (name, bus) => {
+  const service = new ServiceProcess({ ...postgres, STORE: "pg", ...bus, CLUSTER: "unreached" });
+  running.push(service);
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(service.printed).toContain(`what ${name} names cannot be used`);
+});

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { Client } from "pg";
 import { startServers } from "./platforms.ts";
 import { demo } from "./programs.ts";
 import { type Reply, request } from "./request.ts";
@@ -34,11 +35,15 @@ afterEach(async () => {
   for (const service of running.splice(0)) await service.kill();
 });
 
+/** The one started last. */
+let cluster = "";
+
 /** Processes of one cluster that nobody else is in. @returns Their URLs. */
 const start = async (count: number, platform: Platform): Promise<readonly string[]> => {
   const CLUSTER = `test_${randomBytes(6).toString("hex")}`;
   const services = Array.from({ length: count }, () => new ServiceProcess({ ...servers, ...platform, CLUSTER }));
   running.push(...services);
+  cluster = CLUSTER;
   const urls = await Promise.all(services.map((service) => service.url()));
   for (const url of urls) {
     await until("all hear each other", async () => {
@@ -89,4 +94,19 @@ it("a process that is killed takes nothing with it, and one that is asked to sto
   expect(await get(b, 1)).toMatchObject({ status: 200, body: { name: "Rome" } });
   for (const service of [second, third]) service?.signal("SIGTERM");
   expect([await second?.exited, await third?.exited]).toEqual(Array(2).fill({ code: 0, signal: null }));
+});
+
+it("what another program writes into PostgreSQL, every process shows", async () => {
+  const urls = await start(2, { CACHE: "memory+redis", STORE: "pg", BUS: "kafka" });
+  await put(urls[0] ?? "", 1, { name: "Rome", temperature: 20 });
+  for (const url of urls) expect((await get(url, 1)).body.temperature).toBe(20);
+  const client = new Client(servers.DATABASE_URL);
+  await client.connect();
+  try {
+    const value = `${cluster}_encode(${cluster}_decode(value) || '{"temperature": 30}')`;
+    await client.query(`UPDATE ${cluster} SET value = ${value} WHERE key = 'city:1'`);
+  } finally {
+    await client.end();
+  }
+  for (const url of urls) await until("the new value", async () => (await get(url, 1)).body.temperature === 30);
 });

@@ -18,6 +18,7 @@ const start = (environment?: Readonly<Record<string, string>>): ServiceProcess =
   return service;
 };
 
+const keys = { S3_ACCESS_KEY_ID: "id", S3_SECRET_ACCESS_KEY: "secret" };
 const body = '{"name":"Rome"}';
 
 /** A write that the server has begun to read, and that ends when it is told to. */
@@ -97,10 +98,14 @@ describe("the service as a process", () => {
     expect(service.printed).not.toContain("at ");
   });
 
-  it("a server that cannot be reached ends it with 1 and names the variable", async () => {
-    const service = start({ STORE: "pg", DATABASE_URL: "postgres://127.0.0.1:1/none" });
+  it.each([
+    ["DATABASE_URL", { STORE: "pg", DATABASE_URL: "postgres://127.0.0.1:1/none" }],
+    ["S3_BUCKET", { STORE: "s3", S3_BUCKET: "atlas", S3_ENDPOINT: "http://127.0.0.1:1", ...keys }],
+  ])("a server that cannot be reached ends it with 1 and names the variable: %s", async (name, environment) => {
+    const service = start(environment);
     expect(await service.exited).toEqual({ code: 1, signal: null });
-    expect(service.printed).toContain("what DATABASE_URL names cannot be used");
+    expect(service.printed).toContain(`what ${name} `);
+    expect(service.printed).toContain("cannot be used");
   });
 
   it("logs as JSON lines, Warp's too, and warns of what is hardly meant", async () => {

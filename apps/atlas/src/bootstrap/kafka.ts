@@ -13,6 +13,10 @@ export const kafkaBuses = (brokers: readonly string[], { cluster, logger }: Surr
       logLevel: logLevel.WARN,
       logCreator: () => log,
     });
+    // A bus forms its subscription in the background, for as long as that takes: a wrong address shows here.
+    const admin = kafka.admin({ retry: { retries: 3 } });
+    await admin.connect();
+    await admin.disconnect();
     const bus = new KafkaBus(kafka, { topic: cluster, createTopic: {} });
     opened.add(() => bus.close());
     return bus;

@@ -1,9 +1,11 @@
-import type { Bus, LocalCache, Logger, SharedCache, Store } from "@warp/core";
+import type { Bus, ChangeFeed, LocalCache, Logger, SharedCache, Store } from "@warp/core";
 
 /** Stores over one database: one for each node. */
 export interface Stores {
   /** @param clock In place of the database's own, in milliseconds since 1970. */
   make(clock?: () => number): Store;
+  /** Tells a node what other programs write. Left out where there is none, or nobody else. */
+  feed?(): ChangeFeed;
   close(): Promise<void>;
 }
 

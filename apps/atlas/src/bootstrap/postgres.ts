@@ -1,15 +1,10 @@
-import { fromPool, PgStore } from "@warp/store-pg";
-import { Pool } from "pg";
+import { fromPool, PgChangeFeed, PgStore } from "@warp/store-pg";
+import { Client, Pool } from "pg";
 import { Opened, type Stores, type Surroundings } from "./ports.ts";
 
 export const openPostgres = async (url: string, { cluster, logger }: Surroundings): Promise<Stores> => {
-  const pool = new Pool({
-    connectionString: url,
-    keepAlive: true,
-    connectionTimeoutMillis: 2_000,
-    statement_timeout: 5_000,
-    query_timeout: 6_000,
-  });
+  const server = { connectionString: url, keepAlive: true, connectionTimeoutMillis: 2_000 };
+  const pool = new Pool({ ...server, statement_timeout: 5_000, query_timeout: 6_000 });
   // Unheard, pg ends the process when an idle connection breaks.
   pool.on("error", (error) => logger.warn({ err: error }, "an idle connection to PostgreSQL broke"));
   const opened = new Opened();
@@ -20,10 +15,15 @@ export const openPostgres = async (url: string, { cluster, logger }: Surrounding
     return store;
   };
   try {
-    await make().migrate();
+    await make().migrate({ changeFeed: true });
   } catch (error) {
     await opened.close();
     throw error;
   }
-  return { make, close: () => opened.close() };
+  const feed = (): PgChangeFeed =>
+    new PgChangeFeed(() => new Client(server), {
+      table: cluster,
+      onError: (error) => logger.warn({ err: error }, "what other programs write is not heard"),
+    });
+  return { make, feed, close: () => opened.close() };
 };

@@ -7,10 +7,13 @@ import type { App } from "./type-provider.ts";
  */
 const required: ReadonlySet<string> = new Set(["store", "bus"]);
 
-export const addProbes = (app: App, { node, metrics }: Service): void => {
-  app.get("/live", async () => ({ live: true }));
+/** Asked every few seconds: of no interest to the log as long as nothing is wrong. */
+const quiet = { logLevel: "warn" } as const;
 
-  app.get("/ready", async (_request, reply) => {
+export const addProbes = (app: App, { node, metrics }: Service): void => {
+  app.get("/live", quiet, async () => ({ live: true }));
+
+  app.get("/ready", quiet, async (_request, reply) => {
     const status = node.status();
     const inState = (state: string): string[] =>
       Object.entries(status.ports)
@@ -22,7 +25,7 @@ export const addProbes = (app: App, { node, metrics }: Service): void => {
     return { ready, down, degraded: inState("degraded"), status };
   });
 
-  app.get("/metrics", async (_request, reply) => {
+  app.get("/metrics", quiet, async (_request, reply) => {
     const { contentType, text } = await metrics();
     reply.type(contentType);
     return text;
