@@ -1,12 +1,15 @@
 // The only file that knows which adapters there are.
+import { connect as connectSocket } from "node:net";
 import { S3Client } from "@aws-sdk/client-s3";
 import { connect } from "@nats-io/transport-node";
+import { KafkaBus } from "@warp/bus-kafka";
 import { NatsBus } from "@warp/bus-nats";
 import { RedisCache } from "@warp/cache-redis";
 import type { Bus, SharedCache, Store } from "@warp/core";
 import { fromPool, PgStore } from "@warp/store-pg";
 import { S3Store } from "@warp/store-s3";
 import { Redis } from "ioredis";
+import { Kafka, logLevel } from "kafkajs";
 import { Pool } from "pg";
 import type { Addresses, Combination } from "./protocol.ts";
 
@@ -79,6 +82,20 @@ const openNats = async (url: string, run: string): Promise<Opened<Bus>> => {
   };
 };
 
+const openKafka = async (url: string, run: string): Promise<Opened<Bus>> => {
+  const { hostname, port } = new URL(url);
+  const kafka = new Kafka({
+    brokers: [`${hostname}:${port}`],
+    // Brokers tell clients their own addresses: whatever they say, the way there is the proxy.
+    socketFactory: ({ onConnect }) => connectSocket(Number(port), hostname, onConnect),
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000 },
+    requestTimeout: 10_000,
+  });
+  const bus = new KafkaBus(kafka, { topic: `run_${run}`, createTopic: { partitions: 2 } });
+  return { port: bus, close: () => bus.close() };
+};
+
 const openRedis = (url: string, run: string): Opened<SharedCache> => {
   const { hostname: host, port, pathname } = new URL(url);
   const at = { host, port: Number(port) };
@@ -97,7 +114,7 @@ const openRedis = (url: string, run: string): Opened<SharedCache> => {
 };
 
 const stores = { pg: openPg, s3: openS3 };
-const buses = { nats: openNats, kafka: openNats };
+const buses = { nats: openNats, kafka: openKafka };
 
 /** The store of a run, for whoever wants to see it without a node around it. */
 export const openStore = (
