@@ -1,9 +1,10 @@
-import { getMaxListeners } from "node:events";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { type Clock, type Revision, systemClock, WarpError } from "@warp/core";
 import { type S3Sender, S3Store, type S3StoreOptions } from "../src/index.ts";
+import { encodeTransaction } from "../src/intents.ts";
 import { encodeBody } from "../src/record-body.ts";
+import type { Version } from "../src/version.ts";
 import { bucketOf, clientOf } from "./open-store.ts";
 import { errorReply, type Reply, ScriptedServer } from "./scripted-server.ts";
 import { bytes, conflictOf, deleteOf, newOperation, putOf, rejectionOf } from "./steps.ts";
@@ -33,21 +34,28 @@ const start = async (
 };
 
 /** An object with a record under `operations`, newest first. */
-const objectOf = (operations: readonly Revision[], etag = '"tag"'): Reply => {
-  const header = {
-    isTombstone: false,
-    revision: operations[0] ?? "",
-    timestamp: { micros: 1, node: "n" },
-    committedAt: 1,
-    operations,
-    expiresAt: undefined,
-    createdAt: 1,
-    kept: 0,
-    lastKept: undefined,
-    retention: undefined,
+const objectOf = (operations: readonly Revision[], etag = '"tag"', transaction?: string): Reply => {
+  const versionOf = (revision: Revision): Version => ({
+    header: {
+      isTombstone: false,
+      revision,
+      timestamp: { micros: 1, node: "n" },
+      committedAt: 1,
+      operations: [revision, ...operations.slice(1)],
+      expiresAt: undefined,
+      createdAt: 1,
+      kept: 0,
+      lastKept: undefined,
+      retention: undefined,
+    },
+    value: bytes("stands"),
+  });
+  const intent = transaction === undefined ? undefined : { transaction, next: versionOf("next") };
+  return {
+    status: 200,
+    headers: { etag },
+    body: encodeBody({ version: versionOf(operations[0] ?? ""), intent }, undefined),
   };
-  const body = encodeBody({ version: { header, value: bytes("stands") }, intent: undefined }, undefined);
-  return { status: 200, headers: { etag }, body };
 };
 
 const missing = errorReply(404, "NoSuchKey");
@@ -56,14 +64,14 @@ const countOf = (requests: readonly string[], method: string): number =>
   requests.filter((request) => request.startsWith(method)).length;
 
 /** Commits on "old" at a server whose PUT answers `put`, and where `standing` is read back. */
-const commitAgainst = async (put: Reply | undefined, standing: Reply, options?: Partial<S3StoreOptions>) => {
+const commitAgainst = async (put: Reply | undefined, standing: Reply, timeoutMs?: number) => {
   let wasPut = false;
   const started = await start((request) => {
     if (!request.startsWith("PUT")) return wasPut ? standing : objectOf(["old"]);
     wasPut = true;
     return put;
-  }, options);
-  const commit = started.store.commit("own", [putOf("k", "x", { expected: "old" })], { timeoutMs: 400 });
+  });
+  const commit = started.store.commit("own", [putOf("k", "x", { expected: "old" })], { timeoutMs });
   return { ...started, commit };
 };
 
@@ -116,7 +124,7 @@ describe("a commit that gets neither yes nor no", () => {
   });
 
   it("stays open when its time is over, and its request is given up", async () => {
-    const { commit, store } = await commitAgainst(undefined, objectOf(["old"]));
+    const { commit, store } = await commitAgainst(undefined, objectOf(["old"]), 1_000);
     expect(WarpError.is(await rejectionOf(commit))).toBe(false);
     expect(await store.get("k")).toMatchObject({ revision: "old" });
   });
@@ -294,12 +302,33 @@ describe("a read", () => {
   });
 });
 
+describe("an intent", () => {
+  it("of another transaction than the one that was gone is asked about in its turn", async () => {
+    let reads = 0;
+    const { store, requests } = await start((request) => {
+      if (request.includes("/t/first")) return missing;
+      if (request.includes("/t/second"))
+        return { status: 200, body: encodeTransaction({ state: "committed", deadlineMs: 0, keys: ["k"] }) };
+      reads += 1;
+      return objectOf(["old"], '"tag"', reads === 1 ? "first" : "second");
+    });
+    expect(await store.get("k")).toMatchObject({ revision: "next" });
+    const names = requests.map((request) => request.slice("GET /bucket/warp/".length));
+    expect(names).toEqual(["r/k", "t/first", "r/k", "t/second"]);
+  });
+});
+
 describe("concurrency", () => {
   it("of hundreds of requests under one signal is no leak in the eyes of Node.js", async () => {
-    const limits: number[] = [];
+    const limits: unknown[] = [];
+    // What node:events' getMaxListeners reads; that itself does not know the signals of Jest's realm.
+    const limitOf = (signal: AbortSignal): unknown => {
+      const name = Object.getOwnPropertySymbols(signal).find(({ description = "" }) => /maxEvent/i.test(description));
+      return name && Reflect.get(signal, name);
+    };
     const client: S3Sender = {
       send: (async (_command: unknown, { abortSignal }: { abortSignal: AbortSignal }) => {
-        limits.push(getMaxListeners(abortSignal));
+        limits.push(limitOf(abortSignal));
         throw Object.assign(new Error("none"), { name: "NoSuchKey", $metadata: { httpStatusCode: 404 } });
       }) as unknown as S3Sender["send"],
     };

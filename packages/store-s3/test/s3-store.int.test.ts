@@ -4,6 +4,7 @@ import { sum } from "@warp/merge";
 import { describeWith } from "@warp/tests-services";
 import { type S3Store, ServerClock } from "../src/index.ts";
 import { encodeTransaction, type TransactionState } from "../src/intents.ts";
+import { ObjectNames } from "../src/object-names.ts";
 import { decodeBody, encodeBody, type Intent } from "../src/record-body.ts";
 import type { Version } from "../src/version.ts";
 import { bucketOf, StoreBench, uniquePrefix } from "./open-store.ts";
@@ -96,6 +97,27 @@ await describeWith("s3", (url) => {
       const kept = await objects.names("h/");
       expect(kept.length).toBeGreaterThanOrEqual(3);
       for (let age = 600; age < 900; age += 100) expect(text(await store.getAt("k", now - age))).toBeDefined();
+    });
+  });
+
+  describe("the version that stands", () => {
+    it("stays among the former ones where a writer who is about to supersede it has put it there", async () => {
+      let now = Date.UTC(2026, 0, 1);
+      const { prefix, objects, store } = open({ clock: { now: () => now } });
+      const aged = { versions: undefined, maxAgeMs: 0 };
+      for (let version = 0; version < 8; version += 1) {
+        await put(store, "k", `${version}`, { history: aged });
+        now += 10;
+      }
+      const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+      const folder = new ObjectNames(prefix).versions("k").slice(prefix.length);
+      const name = `${folder}${hex(now, 12)}-${hex(now * 1_000, 14)}-8`;
+      await objects.put(name, "as good as any");
+      const { committedAt } = await put(store, "k", "8", { history: aged });
+      expect(committedAt).toBe(now);
+      await until("the removal", async () => (await objects.names("h/")).length <= 1);
+      await put(store, "other", "x");
+      expect(await objects.names("h/")).toEqual([name]);
     });
   });
 
@@ -255,6 +277,20 @@ await describeWith("s3", (url) => {
       const again = await put(store, "aged", "y");
       expect(again.committedAt).toBeGreaterThan(aged.committedAt);
       expect(await rejectionOf(store.getAt("aged", aged.committedAt))).toMatchObject({ code: "HISTORY_UNAVAILABLE" });
+    });
+  });
+
+  describe("a tombstone whose date is ahead of the clock", () => {
+    it("stays until the clock has caught up: what comes back must be dated after it", async () => {
+      let now = Date.now() + 3_600_000;
+      const clock = { now: () => now };
+      const { store, objects } = open({ clock, conditionalDelete: true, landsWithin: 1, tombstoneRetention: 1_000 });
+      await remove(store, "ahead");
+      now -= 2 * 3_600_000;
+      await remove(store, "due");
+      now += 3_600_000;
+      await until("the end of the other", async () => (await store.reap()) === 1);
+      expect(await objects.names("r/")).toEqual(["r/ahead"]);
     });
   });
 
