@@ -4,6 +4,7 @@ import { heap } from "./heap.ts";
 import { hitRatioQuestion } from "./hit-ratio.ts";
 import { invalidations } from "./invalidations.ts";
 import { localHit } from "./local-hit.ts";
+import { outage } from "./outage.ts";
 import { postgres } from "./postgres.ts";
 import { set } from "./set.ts";
 import { sharedTier } from "./shared-tier.ts";
@@ -20,4 +21,5 @@ export const questions: readonly Question[] = [
   invalidations,
   sharedTier,
   postgres,
+  outage,
 ];
