@@ -86,5 +86,5 @@ await describeWith("postgres", (url) => {
     await psql("TRUNCATE warp");
     await until("all of them are gone", async () => (await people("city:41")).every((one) => one === undefined));
     for (const node of pair) expect((await node.getMany(keys)).size).toBe(0);
-  }, 30_000);
+  }, 60_000);
 });

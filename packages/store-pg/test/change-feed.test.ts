@@ -122,7 +122,7 @@ await describeWith("postgres", (url) => {
       await settle();
       expect(recorder.gaps).toBe(3);
       await end();
-    }, 30_000);
+    }, 60_000);
 
     it("alone is told: Warp's own commits and the reaper are not", async () => {
       const { table, store, recorder, end, settle } = await watched();

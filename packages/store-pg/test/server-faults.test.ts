@@ -72,6 +72,31 @@ await describeWithOwn(services.postgres, (server) => {
     );
   };
 
+  /** While `run` runs, commits are written, and their answers wait for a standby that never comes. */
+  const withoutAnswers = async (table: string, run: (waiting: () => Promise<number>) => Promise<void>) => {
+    const waiting = async (): Promise<number> =>
+      (await bench.stranger.query("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'")).rowCount ?? 0;
+    const probe = durable(1);
+    const insert = `INSERT INTO ${table} (key, value) VALUES ('probe:' || random(), 'x')`;
+    let isOpen = true;
+    const write = async (): Promise<void> => {
+      while (isOpen) await probe.query(insert);
+    };
+    await bench.stranger.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    await bench.stranger.query("SELECT pg_reload_conf()");
+    try {
+      // The server takes its time to follow. This ends with the server's death.
+      write().catch(() => {});
+      await until("commits wait", async () => (await waiting()) > 0);
+      isOpen = false;
+      await run(waiting);
+    } finally {
+      isOpen = false;
+      await bench.stranger.query("ALTER SYSTEM RESET synchronous_standby_names");
+      await bench.stranger.query("SELECT pg_reload_conf()");
+    }
+  };
+
   describe("a server that is killed inside a commit", () => {
     it("which waited for a lock: it did not happen, and is made once afterwards", async () => {
       const table = await newTable();
@@ -92,24 +117,18 @@ await describeWithOwn(services.postgres, (server) => {
       expect(WarpError.is(said) && said.code === "UNAVAILABLE" ? [1] : [1, 11]).toContain(happened);
       if (said === 11) expect(happened).toBe(11);
       await until("the node reads what is stored", async () => (await warp.get("n:lock").catch(() => 0)) === happened);
-    }, 30_000);
+    }, 60_000);
 
     it("after it was written and before anybody was told: it is read back, and counts once", async () => {
       const table = await newTable();
       const warp = node(table);
       await warp.set("n:told", 1);
-      // The commit is on disk, and its answer waits for a standby that never comes.
-      await bench.stranger.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-      await bench.stranger.query("SELECT pg_reload_conf()");
-      const outcome = warp.set("n:told", 10).catch((error: unknown) => error);
-      await until("it waits for the standby", async () => {
-        const { rowCount } = await bench.stranger.query("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-        return rowCount !== 0;
+      let outcome: Promise<unknown> = Promise.resolve();
+      await withoutAnswers(table, async (waiting) => {
+        outcome = warp.set("n:told", 10).catch((error: unknown) => error);
+        await until("it waits for the standby too", async () => (await waiting()) > 1);
+        await killAndRestart();
       });
-      await server.kill();
-      await server.restart();
-      await bench.stranger.query("ALTER SYSTEM RESET synchronous_standby_names");
-      await bench.stranger.query("SELECT pg_reload_conf()");
       const said = await outcome;
       if (said !== 11) expect(WarpError.has(said, "OUTCOME_UNKNOWN")).toBe(true);
       expect(await stored(table, "n:told")).toBe(11);
@@ -117,7 +136,7 @@ await describeWithOwn(services.postgres, (server) => {
       await until("the node reads it too", async () => (await warp.get("n:told").catch(() => 0)) === 11);
       expect(await warp.set("n:told", 100)).toBe(111);
       expect(await stored(table, "n:told")).toBe(111);
-    }, 30_000);
+    }, 60_000);
 
     it("of several keys leaves all of them or none", async () => {
       const table = await newTable();
@@ -133,12 +152,12 @@ await describeWithOwn(services.postgres, (server) => {
           () => "landed",
           (error: unknown) => error,
         );
-        // Each round it has got a bit further.
+        // In the first round it may not even have arrived.
         if (round > 0)
           await until("it has begun", async () => {
             const { rowCount } = await bench.stranger.query(
               "SELECT FROM pg_stat_activity WHERE query LIKE $1 AND state <> 'idle'",
-              [round === 1 ? "%INSERT INTO%many%" : `%${table}%`],
+              [`%${table}%`],
             );
             return rowCount !== 0 || (await Promise.race([said, Promise.resolve("under way")])) !== "under way";
           });
@@ -148,7 +167,7 @@ await describeWithOwn(services.postgres, (server) => {
         if ((await said) === "landed") expect(found).toHaveLength(300);
         if (WarpError.is(await said)) expect(found).toHaveLength(0);
       }
-    }, 30_000);
+    }, 60_000);
   });
 
   it("counts of many writers stay within what was said, over three deaths of the server", async () => {
@@ -214,7 +233,7 @@ await describeWithOwn(services.postgres, (server) => {
       times.push(performance.now() - began);
     }
     expect(Math.max(...times)).toBeLessThan(1_500);
-    expect(Math.max(...times.slice(5))).toBeLessThan(100);
+    expect(Math.max(...times.slice(5))).toBeLessThan(300);
     expect(await warp.get("k:frozen")).toBe(1);
     expect(warp.status().ports.store).toBe("down");
     await server.thaw();
@@ -224,7 +243,7 @@ await describeWithOwn(services.postgres, (server) => {
         () => false,
       ),
     );
-  }, 30_000);
+  }, 60_000);
 
   describe("a change feed", () => {
     it("whose server answers nothing any more notices it, and hears again afterwards", async () => {
@@ -239,7 +258,7 @@ await describeWithOwn(services.postgres, (server) => {
       await until("it hears again", () => feed.live && recorder.gaps === 2);
       await bench.change(table, ["k"]);
       await until("the change is told", () => recorder.keys.has("k"));
-    }, 30_000);
+    }, 60_000);
 
     it("outlives its server: what psql wrote meanwhile is read by every node, and what it writes afterwards too", async () => {
       const table = await newTable();
@@ -262,6 +281,6 @@ await describeWithOwn(services.postgres, (server) => {
       await until("every node hears again", () => pair.every((warp) => warp.status().ports.changeFeed === "up"));
       await bench.stranger.query(`UPDATE ${table} SET value = ${table}_encode('2')`);
       await all(2);
-    }, 30_000);
+    }, 60_000);
   });
 });

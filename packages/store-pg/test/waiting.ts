@@ -3,7 +3,7 @@ import type { PgQueryable } from "../src/index.ts";
 
 /** Resolves once `condition` holds. */
 export const until = async (what: string, condition: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 20_000;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`did not come about: ${what}`);
     await pause(2);
