@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { Warp } from "../src/index.ts";
+import { Warp, WarpError } from "../src/index.ts";
 import { failOnUnhandledRejections, failureOf } from "./support/outcomes.ts";
 import { ReadWorld } from "./support/read-world.ts";
 
@@ -59,6 +59,33 @@ describe("what reads answer", () => {
       expect(node.peek("k")).toEqual(value);
       expect((await node.inspect("k")).negative).toBe(false);
     }
+  });
+
+  it("a failure of the store names the call of whoever is told, also where several share the load", async () => {
+    const world = new ReadWorld();
+    const node = world.node();
+    node.register("user:*", { ttl: "1m" });
+    world.storeFaults.mode = "refuses";
+    const calls = {
+      get: node.get("user:1"),
+      find: node.find("user:1"),
+      getOrSet: node.getOrSet("user:1", never),
+      getMany: node.getMany(["user:1"]),
+    };
+    for (const [operation, call] of Object.entries(calls)) {
+      const error = await failureOf(call as Promise<unknown>);
+      expect(error).toMatchObject({ code: "UNAVAILABLE", operation });
+      const own = (error as WarpError).errors?.get("user:1") ?? error;
+      expect(own).toMatchObject({ code: "UNAVAILABLE", operation, key: "user:1", port: "store" });
+      expect(own.cause).toMatchObject({ message: "connection refused" });
+    }
+  });
+
+  it("a loader's own WarpError passes as it is", async () => {
+    const node = new ReadWorld().node();
+    node.register("user:*", { ttl: "1m" });
+    const own = new WarpError("UNAVAILABLE", "mine", { operation: "another", port: "store" });
+    expect(await failureOf(node.getOrSet("user:1", () => Promise.reject(own)))).toBe(own);
   });
 
   it("null without a store is a value, also where only the local tier keeps it", async () => {

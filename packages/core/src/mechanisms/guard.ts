@@ -114,10 +114,15 @@ export class Guard {
   }
 }
 
-/** The failure of a call for many keys, as it is told to whoever asked for one of them. */
-export const failureFor = (key: string, error: unknown): unknown => {
-  if (!WarpError.is(error) || error.key !== undefined) return error;
-  const { code, message, operation, port } = error;
-  const cause = error.cause === undefined ? {} : { cause: error.cause };
-  return new WarpError(code, message, { key, operation, port, ...cause });
+const copyOf = (error: WarpError, details: WarpErrorDetails): WarpError => {
+  const { code, message, key, operation, port, cause } = error;
+  return new WarpError(code, message, { key, operation, port, ...details, ...(cause === undefined ? {} : { cause }) });
 };
+
+/** The failure of a call for many keys, as it is told to whoever asked for one of them. */
+export const failureFor = (key: string, error: unknown): unknown =>
+  !WarpError.is(error) || error.key !== undefined ? error : copyOf(error, { key });
+
+/** The failure of a call that several public calls share, as it is told to one of them. */
+export const failureIn = (operation: string, error: WarpError): WarpError =>
+  error.operation === operation ? error : copyOf(error, { operation });

@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
+import { failureIn } from "../mechanisms/guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { Flight, StaleCopy } from "../mechanisms/single-flight.ts";
 import { abortedError, late, waitFor, within } from "../mechanisms/wait.ts";
@@ -191,6 +192,16 @@ const throttledValue = (context: Context, registration: Registration, entry: Ent
 const isOfCache = (error: unknown): boolean =>
   WarpError.is(error) && (error.port === "shared-cache" || error.port === "local-cache");
 
+/** What failed is told as the caller's own call; whoever shares a flight may have made another. The loader's error stays as it is. */
+const ownFailure = async ({ flight, request }: Wait, error: unknown): Promise<unknown> => {
+  if (!WarpError.is(error) || error.operation === request.operation) return error;
+  const ofPort = await flight.fetched.then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  return ofPort === error ? failureIn(request.operation, error) : error;
+};
+
 const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
   const { context, registration, flight, request } = wait;
   flight.enter();
@@ -205,7 +216,7 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
     }
     flight.detach();
     const stale = isOfCache(error) ? undefined : staleValue(wait);
-    if (stale === undefined) throw error;
+    if (stale === undefined) throw await ownFailure(wait, error);
     noteFailure(wait);
     registration.meters.staleServed++;
     // While its breaker is open nothing new is learned of the store, and a line for each read would fill the log.
