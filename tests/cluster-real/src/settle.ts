@@ -1,4 +1,4 @@
-import { Warp } from "@warp/core";
+import { silentLogger, Warp } from "@warp/core";
 import type { Cluster } from "./cluster.ts";
 import { openStore } from "./compose.ts";
 import type { NodeProcess } from "./node-process.ts";
@@ -22,7 +22,7 @@ export class Truth implements AsyncDisposable {
     const { combination } = cluster.options;
     const { url } = await cluster.server("store");
     const { port, close } = await openStore(combination.store, { store: url }, cluster.run);
-    const warp = new Warp({ store: port, localCache: false, cluster: cluster.run });
+    const warp = new Warp({ store: port, localCache: false, cluster: cluster.run, logger: silentLogger });
     warp.register("*", { ttl: "1h" });
     return new Truth(warp, close);
   }

@@ -1,0 +1,139 @@
+// `npm run reliability`: the long figures of docs/reliability.md.
+import { parseArgs } from "node:util";
+import { growth } from "./growth.ts";
+import { countInvalidations } from "./invalidations.ts";
+import { runMixed } from "./mixed.ts";
+import { planOf } from "./plans.ts";
+import type { Combination } from "./protocol.ts";
+import { Site } from "./site.ts";
+
+const usage = `npm run reliability -- [parts] [options]
+
+Parts (default: all): mixed, invalidations, heap
+  --on <bus>,<store>,<cache>   one combination, as nats,pg,memory+redis; may be repeated (default: all eight, and Sentinel)
+  --seed <n>                   default 1
+  --calls <n>                  of each mixed run (default 20000)
+  --faults <n>                 in each mixed run (default 10)
+  --invalidations <n>          of each combination (default 100000)
+  --keys <n>                   distinct keys for the heap (default 1000000)
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    on: { type: "string", multiple: true },
+    seed: { type: "string", default: "1" },
+    calls: { type: "string", default: "20000" },
+    faults: { type: "string", default: "10" },
+    invalidations: { type: "string", default: "100000" },
+    keys: { type: "string", default: "1000000" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const everywhere: readonly Combination[] = [
+  ...(["nats", "kafka"] as const).flatMap((bus) =>
+    (["pg", "s3"] as const).flatMap((store) =>
+      (["memory", "memory+redis"] as const).map((cache): Combination => ({ bus, store, cache })),
+    ),
+  ),
+  { bus: "nats", store: "pg", cache: "memory+sentinel" },
+];
+
+const nameOf = ({ bus, store, cache }: Combination): string => [bus, store, cache].join(",");
+const seed = Number(values.seed);
+const nodes = 4;
+let failed = false;
+
+const line = (...cells: readonly (string | number)[]): void => console.log(`| ${cells.join(" | ")} |`);
+const table = (...heads: readonly string[]): void => {
+  line(...heads);
+  line(...heads.map(() => "---"));
+};
+const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
+
+const broken = (combination: Combination, error: unknown): void => {
+  failed = true;
+  line(nameOf(combination), "FAILED");
+  console.error(error instanceof Error ? error.message : error);
+};
+
+const mixed = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
+  console.log(`\nMixed calls on ${nodes} processes, with overlapping faults (seed ${seed})\n`);
+  table("combination", "calls", "faults", "outcome unknown", "refused", "calls took, s", "settled after, s");
+  for (const combination of combinations) {
+    const [calls, faults] = [Number(values.calls), Number(values.faults)];
+    const plan = planOf({ seed, combination, nodes, calls, faults, overlapping: true });
+    try {
+      const { endings, callsMs, settledMs } = await runMixed({ site, combination, seed, nodes, calls, plan });
+      const count = (matches: (what: string) => boolean): number =>
+        Object.entries(endings).reduce((sum, [what, times]) => sum + (matches(what) ? times : 0), 0);
+      const unknown = count((what) => what.includes("UNKNOWN") || what.includes("killed"));
+      const well = count((what) => what.endsWith(" ok"));
+      line(nameOf(combination), calls, faults, unknown, calls - well - unknown, seconds(callsMs), seconds(settledMs));
+    } catch (error) {
+      broken(combination, error);
+    }
+  }
+};
+
+const invalidations = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
+  console.log(
+    `\nCopies that another process overtook (${nodes} processes, a fault in every third round, seed ${seed})\n`,
+  );
+  table("combination", "copies overtaken", "lost", "faults", "longest until gone, s", "took, s");
+  for (const combination of combinations) {
+    const startedAt = performance.now();
+    const keys = combination.store === "pg" ? 500 : 200;
+    const wanted = Number(values.invalidations);
+    try {
+      const figures = await countInvalidations({
+        ...{ site, combination, seed, nodes, keys, invalidations: wanted, faultEvery: 3 },
+      });
+      failed ||= figures.lost > 0;
+      const took = seconds(performance.now() - startedAt);
+      const { invalidations: overtaken, lost, faults, longestMs } = figures;
+      line(nameOf(combination), overtaken, lost, faults, seconds(longestMs), took);
+    } catch (error) {
+      broken(combination, error);
+    }
+  }
+};
+
+const heap = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
+  const keys = Number(values.keys);
+  console.log(`\nHeap of a process in use after distinct keys, 10 000 of them held (seed ${seed})\n`);
+  table("combination", `after ${keys / 10}, MB`, `after ${keys}, MB`, "ratio", "took, s");
+  for (const combination of combinations) {
+    const startedAt = performance.now();
+    try {
+      const { earlyBytes, lateBytes } = await growth({ site, combination, seed, keys });
+      const ratio = lateBytes / earlyBytes;
+      failed ||= ratio > 1.1;
+      const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+      const took = seconds(performance.now() - startedAt);
+      line(nameOf(combination), megabytes(earlyBytes), megabytes(lateBytes), ratio.toFixed(2), took);
+    } catch (error) {
+      broken(combination, error);
+    }
+  }
+};
+
+const combinations =
+  values.on === undefined ? everywhere : everywhere.filter((each) => values.on?.includes(nameOf(each)));
+if (values.help || combinations.length === 0) console.log(usage);
+else {
+  const site = new Site();
+  const parts = positionals.length === 0 ? ["mixed", "invalidations", "heap"] : positionals;
+  try {
+    if (parts.includes("mixed")) await mixed(site, combinations);
+    if (parts.includes("invalidations")) await invalidations(site, combinations);
+    // What grows is the node's, and its ports': one with every port, unless others are asked for.
+    const largest =
+      values.on === undefined ? combinations.filter(({ cache }) => cache === "memory+redis") : combinations;
+    if (parts.includes("heap")) await heap(site, largest.slice(0, values.on === undefined ? 1 : largest.length));
+  } finally {
+    await site.stop();
+  }
+}
+process.exitCode = failed ? 1 : 0;
