@@ -49,12 +49,6 @@ const cutMark = "!-";
 const hashLength = 43;
 const cutEnd = /!-[A-Za-z0-9_-]{43}$/;
 
-/** The first `length` signs at most, no escape torn apart. */
-const startOf = (name: string, length: number): string => {
-  const torn = name.slice(0, length).lastIndexOf("!");
-  return name.slice(0, torn >= 0 && torn > length - 3 ? torn : length);
-};
-
 const prefixForm = /^(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*\/)*$/;
 
 /**
@@ -124,6 +118,6 @@ export class ObjectNames {
   }
 
   #startOfCut(name: string): string {
-    return startOf(name, this.#room - cutMark.length - hashLength);
+    return name.slice(0, this.#room - cutMark.length - hashLength);
   }
 }
