@@ -4,11 +4,11 @@ import { programOf, tied } from "./programs.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Waits for a condition. @throws If it has not come about after a minute. */
+/** Waits for a condition. @throws If it has not come about after 100 s, which a busy machine may take to start PGlite. */
 export const until = async (what: string, condition: () => boolean | Promise<boolean>): Promise<void> => {
-  for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(20))
+  for (const deadline = performance.now() + 100_000; performance.now() < deadline; await sleep(20))
     if (await condition()) return;
-  throw new Error(`${what}: not within a minute`);
+  throw new Error(`${what}: not within 100 s`);
 };
 
 /** The service as a program of its own, as it was built. */

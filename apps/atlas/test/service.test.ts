@@ -4,8 +4,12 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { startServers } from "./platforms.ts";
 import { request } from "./request.ts";
 import { ServiceProcess, until } from "./service-process.ts";
+
+/** PGlite takes seconds to start. */
+const quick = { ...(await startServers("postgres")), STORE: "pg" };
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -76,10 +80,10 @@ describe("the service as a process", () => {
     expect(await request(again, "GET", "/cities/1")).toMatchObject({ status: 200, body: { name: "Rome" } });
     second.signal("SIGINT");
     expect(await second.exited).toEqual({ code: 0, signal: null });
-  });
+  }, 240_000);
 
   it("a second signal ends it at once, a shutdown that takes too long when its time is over", async () => {
-    const [twice, slow] = [start(), start({ SHUTDOWN_MS: "300" })];
+    const [twice, slow] = [start(quick), start({ ...quick, SHUTDOWN_MS: "300" })];
     await Promise.all([twice, slow].map(async (service) => halfWrite(await service.url())));
     for (const service of [twice, slow]) service.signal("SIGTERM");
     await twice.prints("stopping: no new requests");
@@ -108,14 +112,14 @@ describe("the service as a process", () => {
     expect(service.printed).toContain("cannot be used");
   });
 
-  it("logs as JSON lines, Warp's too, and warns of what is hardly meant", async () => {
-    const service = start();
+  it("logs as JSON lines, and warns of what is hardly meant", async () => {
+    const service = start(quick);
     await service.url();
     const lines = service.printed
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as { level: number; msg: string });
-    expect(lines.find(({ level }) => level === 40)?.msg).toContain("PGLITE_FOLDER is not set");
+    expect(lines.find(({ level }) => level === 40)?.msg).toContain("BUS=memory ends at this process");
     service.signal("SIGTERM");
     await service.exited;
   });
