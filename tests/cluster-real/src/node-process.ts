@@ -16,6 +16,7 @@ export interface NodeOptions {
 
 const forkWorker = (settings: NodeSettings, exposeGc: boolean): ChildProcess => {
   const nodeArgs = exposeGc ? ["--expose-gc"] : [];
+  if (!existsSync(worker)) throw new Error(`${worker} is not there: run npm run build at the root`);
   const tied = existsSync(setpriv);
   return fork(worker, [], {
     env: { ...process.env, WARP_TEST_NODE: JSON.stringify(settings) },

@@ -6,7 +6,7 @@ import type { Health, Values } from "./protocol.ts";
 import { until } from "./until.ts";
 
 /** The longest that agreement may take: a node that vanished, and what it may have sent last, and a busy machine. */
-const settlesWithinMs = 45_000;
+const settlesWithinMs = 90_000;
 
 /** What the store holds, asked past every cache and every proxy. */
 export class Truth implements AsyncDisposable {
