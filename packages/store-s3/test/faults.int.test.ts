@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from "@jest/globals";
-import { Warp, WarpError } from "@warp/core";
+import { silentLogger, Warp, WarpError } from "@warp/core";
 import { sum } from "@warp/merge";
 import { describeWithOwn } from "@warp/tests-services";
 import { services } from "@warp/tests-services/servers";
@@ -95,7 +95,7 @@ await describeWithOwn(services.s3, (server) => {
 
   it("a node's counter adds up over a gateway that dies and comes back", async () => {
     const store = bench.store();
-    const warp = new Warp({ node: "a", store, deadlines: { store: "500ms" } });
+    const warp = new Warp({ node: "a", store, deadlines: { store: "500ms" }, logger: silentLogger });
     warp.register("views:*", { ttl: "10m", merge: sum() });
     const outcomes = { resolved: 0, unknown: 0 };
     const add = async (): Promise<void> => {
