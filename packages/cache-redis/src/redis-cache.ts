@@ -89,9 +89,9 @@ export class RedisCache implements SharedCache {
   async read(keys: readonly string[], reserveMs: number, options: CallOptions = {}): Promise<readonly SharedSlot[]> {
     const slots = new Array<SharedSlot>(keys.length);
     const deflated: number[] = [];
-    const limits = [this.#settings.random.id(), wholeMs(reserveMs)];
+    const reserve = wholeMs(reserveMs);
     await this.#send(this.#items(keys), options, async ({ items, places, slot }) => {
-      const reply = await this.#run(slot, items, ["read", ...limits]);
+      const reply = await this.#run(slot, items, ["read", this.#settings.random.id(), reserve]);
       for (const [index, place] of places.entries()) {
         const value = reply[2 * index + 1] as Buffer;
         if (value[0] === kinds.deflated) deflated.push(place);
@@ -107,10 +107,13 @@ export class RedisCache implements SharedCache {
 
   async put(puts: readonly SharedPut[], options: CallOptions = {}): Promise<readonly boolean[]> {
     const landed = new Array<boolean>(puts.length);
-    const seed = this.#settings.random.id();
     await this.#turns.take(this.#prepared(puts), (prepared) =>
       this.#send(prepared, options, async ({ items, places, slot }) => {
-        const [, marks] = await this.#run(slot, items, ["put", seed, ...items.flatMap(putArguments)]);
+        const [, marks] = await this.#run(slot, items, [
+          "put",
+          this.#settings.random.id(),
+          ...items.flatMap(putArguments),
+        ]);
         for (const [index, place] of places.entries()) landed[place] = (marks as Buffer)[index] === 0x31;
       }),
     );

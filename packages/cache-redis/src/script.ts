@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** Characters of a token: 22 of chance from the caller, 8 of the server's time, 4 of the place in the call. */
+/** Characters of a token: 22 of chance for each command, 8 of the server's time, 4 of the place in the command. */
 export const tokenLength = 34;
 
 /** The first byte of what a slot holds, then its token. None begins a text in UTF-8, so that foreign values are told apart. */

@@ -1,4 +1,5 @@
 import { setTimeout as turn } from "node:timers/promises";
+import { afterAll } from "@jest/globals";
 import { type Logger, MemoryBus, MemoryNetwork, MemoryStore, type SharedCache, Warp, type WarpError } from "@warp/core";
 import { RedisCache } from "../src/index.ts";
 import type { TestClient } from "./redis-clients.ts";
@@ -57,6 +58,13 @@ const counting = (cache: SharedCache, count: () => void): SharedCache => {
   };
 };
 
+const opened: TestNodes[] = [];
+
+// Also those of tests that failed.
+afterAll(async () => {
+  for (const nodes of opened) await nodes.close();
+});
+
 /** Nodes of one cluster, one for each client, on one store. */
 export class TestNodes {
   readonly store: MemoryStore = new MemoryStore();
@@ -69,6 +77,7 @@ export class TestNodes {
     // Without a bus a node need not wait for others to name an epoch.
     this.#isAlone = clients.length === 1;
     this.nodes = clients.map((client) => this.#open(client, options));
+    opened.push(this);
   }
 
   #open(
@@ -125,6 +134,6 @@ export class TestNodes {
 
   async close(): Promise<void> {
     await Promise.all(this.nodes.map(({ warp }) => warp.close()));
-    for (const { client } of this.nodes) client.disconnect();
+    for (const { client } of this.nodes) if (client.status !== "end") client.disconnect();
   }
 }

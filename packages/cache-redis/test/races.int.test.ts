@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
-import { describeWith, describeWithOwn, startFaultProxy } from "@warp/tests-services";
+import { describeWith, describeWithOwn, type FaultProxy, startFaultProxy } from "@warp/tests-services";
 import { services } from "@warp/tests-services/servers";
 import { RedisCache } from "../src/index.ts";
 import { TestNodes, until } from "./nodes.ts";
@@ -9,6 +9,9 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();
 
 await describeWith("redis", (url) => {
+  const proxies: FaultProxy[] = [];
+  afterAll(() => Promise.all(proxies.map((proxy) => proxy.stop())));
+
   it("of two writers of one key neither leaves a value in the tier that the store no longer has", async () => {
     const nodes = new TestNodes([driver.single(url), driver.single(url)], { prefix: uniquePrefix() });
     await nodes.first.warp.set("k:1", "first");
@@ -31,6 +34,7 @@ await describeWith("redis", (url) => {
   it("a filler whose put is held up until after a write puts nothing, and neither does one sent again", async () => {
     const { hostname, port } = new URL(url);
     const proxy = await startFaultProxy({ host: hostname, port: Number(port) });
+    proxies.push(proxy);
     const [held, other] = [driver.single(proxy.url(url)), driver.single(url)];
     const prefix = uniquePrefix();
     const [filler, writer] = [new RedisCache(held, { prefix }), new RedisCache(other, { prefix })];
@@ -54,9 +58,6 @@ await describeWith("redis", (url) => {
     proxy.heal();
     expect(await again).toEqual([false]);
     expect((await writer.read(["k"], 1))[0]?.bytes).toBeUndefined();
-    held.disconnect();
-    other.disconnect();
-    await proxy.stop();
   });
 
   it("a read that a client sends again after a reconnect does not bring its token back", async () => {

@@ -49,6 +49,21 @@ describe("calls to Redis", () => {
     ]);
   });
 
+  it("bring chance of its own with each command, since servers may have one time", async () => {
+    const client = new FakeClient();
+    client.isCluster = true;
+    client.answer = (keys) => [Buffer.from("a 0"), ...keys.flatMap(() => [Buffer.alloc(35, 0xf8), 0])];
+    const cache = new RedisCache(client);
+    await cache.read(["a", "b"], 1_000);
+    client.answer = (keys) => [Buffer.from("a 0"), Buffer.from("1".repeat(keys.length))];
+    const put = { bytes: Buffer.from("x"), ttlMs: 1_000, token: undefined };
+    await cache.put([
+      { ...put, key: "a" },
+      { ...put, key: "b" },
+    ]);
+    expect(new Set(client.sent.map(([, , chance]) => chance)).size).toBe(4);
+  });
+
   it("go to the slot that the Cluster specification computes, with the hash tags of keys and of the client's prefix", async () => {
     // Values of the specification and of a server's CLUSTER KEYSLOT.
     expect(keySlot("123456789")).toBe(0x31c3);
@@ -88,7 +103,7 @@ describe("calls to Redis", () => {
     await expect(cache.drop(["k"], { signal: AbortSignal.abort() })).rejects.toThrow("given up");
     client.status = "reconnecting";
     const controller = new AbortController();
-    const aborted = cache.drop(["k"], { signal: controller.signal, timeoutMs: 60_000 });
+    const aborted = cache.drop(["k"], { signal: controller.signal });
     const late = cache.drop(["k"], { timeoutMs: 5 });
     const patient = cache.drop(["patient"], { timeoutMs: 60_000 });
     controller.abort();
