@@ -28,7 +28,6 @@ export class Reader {
   readonly #listener: ReaderListener;
   #isOver = false;
   #hasJoined = false;
-  #running: Promise<void> = Promise.resolve();
 
   constructor(kafka: KafkaClient, settings: KafkaBusSettings, positions: Positions, listener: ReaderListener) {
     const { topic, groupPrefix, random, partitionsMaxAgeMs, fetchWaitMs } = settings;
@@ -59,17 +58,18 @@ export class Reader {
 
   /** Resolves once it reads from the positions on. */
   async open(): Promise<void> {
-    this.#running = this.#start();
-    await this.#running;
+    await this.#start();
     if (this.#isOver) throw busError("UNAVAILABLE", "the Kafka consumer did not start", await this.crashed);
   }
 
-  /** Nobody is told anything afterwards. @returns Whether its group is now without members. */
+  /**
+   * Nobody is told anything afterwards. Not to be called before `open` has settled: kafkajs lets a consumer that is stopped
+   * while it joins go on once it has joined.
+   * @returns Whether its group is now without members.
+   */
   async close(): Promise<boolean> {
     const left = !this.#isOver && this.#hasJoined;
     this.#isOver = true;
-    // A consumer that is stopped while it joins would go on once it has joined.
-    await this.#running.catch(() => {});
     return await this.#consumer.disconnect().then(
       () => left,
       () => false,

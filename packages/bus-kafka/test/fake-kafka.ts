@@ -70,8 +70,12 @@ export class FakeConsumer implements KafkaConsumer {
   }
 
   /** Hands on frames with consecutive offsets from `first` on. */
-  async deliver(first: number, texts: readonly string[], { stale = false, partition = 0 } = {}): Promise<void> {
-    const messages = texts.map((text) => ({ value: Buffer.from(text) }));
+  async deliver(
+    first: number,
+    texts: readonly string[],
+    { stale = false, partition = 0, headers = {} } = {},
+  ): Promise<void> {
+    const messages = texts.map((text) => ({ value: Buffer.from(text), headers }));
     const lastOffset = (): string => String(first + texts.length - 1);
     const batch = { partition, messages, firstOffset: () => String(first), lastOffset };
     await this.#eachBatch({ batch, isStale: () => stale });

@@ -196,9 +196,13 @@ describe("subscribe", () => {
 
   it("frames that are for another node are not handed on", async () => {
     const kafka = new FakeKafka();
-    const { bus } = await open(kafka);
+    const { bus, recorder } = await open(kafka);
     await bus.publish(bytes("x"), "b");
     expect(kafka.sent[0]?.messages[0]?.headers).toEqual({ to: "b" });
+    // kafkajs hands on the values of headers as bytes.
+    await at(kafka, 0).deliver(7, ["to b"], { headers: { to: Buffer.from("b") } });
+    await at(kafka, 0).deliver(8, ["to a"], { headers: { to: Buffer.from("a") } });
+    expect(recorder.texts).toEqual(["to a"]);
   });
 });
 
