@@ -118,6 +118,8 @@ export const openAtlas = async (platform: Platform): Promise<Atlas> => {
       localCache: false,
       clock: { ...systemClock, now: yesterday },
       store: stores.make(yesterday),
+      // Nobody waits for an import: on a busy machine it may take its time.
+      deadlines: { store: "30s" },
     });
     const store = stores.make();
     const auditor = node({ localCache: false, store });
