@@ -55,7 +55,8 @@ const fastCluster = {
   retryDelayOnFailover: 30,
   retryDelayOnClusterDown: 30,
   slotsRefreshTimeout: 1_000,
-  slotsRefreshInterval: 500,
+  // A refresh that is under way when the client is closed would go on for ever, and keep the process alive.
+  slotsRefreshInterval: 0,
 } as const;
 
 export const drivers: readonly Driver[] = [
