@@ -148,23 +148,27 @@ export class Node {
     return answer;
   }
 
-  /** Runs a call in a span and counts how long it takes, by outcome. What it throws at once rejects too. */
-  async timed(operation: string, run: () => unknown): Promise<unknown> {
+  /**
+   * Runs a call in a span and counts how long it takes, by outcome. What it throws at once rejects too.
+   * @param finish Makes of the result what the caller is told, which may be that there is none: no failure of the call.
+   */
+  async timed(operation: string, run: () => unknown, finish?: (result: unknown) => unknown): Promise<unknown> {
     const { clock, meters, tracer, settings } = this.context;
     const span = tracer?.startSpan(`warp.${operation}`, { node: settings.node });
     const began = clock.monotonic();
+    let result: unknown;
     let outcome = "error";
     try {
-      const result = await run();
+      result = await run();
       outcome = "ok";
       span?.end();
-      return result;
     } catch (error) {
       span?.end(error);
       throw error;
     } finally {
       meters.latency(operation, outcome).observe((clock.monotonic() - began) / 1_000);
     }
+    return finish === undefined ? result : finish(result);
   }
 
   /** @returns `false` if the pattern is taken. @throws {WarpError} `UNSUPPORTED`. */

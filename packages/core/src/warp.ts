@@ -94,7 +94,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   get<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K]> {
     const entry = this.#entries.get(key);
     if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("get", entry);
-    return this.#read("get", key, options).then((value) => requireFound(value, key, "get") as Keys[K]);
+    return this.#getSlowly(key, options);
   }
 
   /** As `get`, but `undefined` for a key that neither a cache nor the store has. */
@@ -317,7 +317,12 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     });
   }
 
-  // Apart, since a method that makes a closure allocates what that captures also where it is not made.
+  // Apart, like the next, since a method that makes a closure allocates what that captures also where it is not made.
+  #getSlowly(key: string, options: ReadOptions | undefined): Promise<never> {
+    const run = () => readKey(this.#context, key, readRequest("get", options));
+    return this.#node.timed("get", run, (value) => requireFound(value, key, "get")) as Promise<never>;
+  }
+
   #setSlowly(key: string, value: unknown, options: SetOptions | undefined): Promise<never> {
     const context = this.#context;
     const run = () => setKey(context, registrationFor(context, key, "set"), key, value, writeRequest("set", options));

@@ -74,6 +74,11 @@ class HistogramTable {
   }
 
   at(first: string, second: string): Histogram {
+    // Asked for at every call: no closure is made for what is there.
+    return this.#rows.get(first)?.get(second) ?? this.#make(first, second);
+  }
+
+  #make(first: string, second: string): Histogram {
     const row = getOrMake(this.#rows, first, () => new Map<string, Histogram>());
     return getOrMake(row, second, () => new Histogram());
   }

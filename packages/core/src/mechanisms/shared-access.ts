@@ -61,9 +61,8 @@ export class SharedAccess {
   }
 
   /** The slot of `key`, once what is owed to it has been dropped. */
-  async read(key: string): Promise<SharedSlot> {
-    if (this.#owed.has(key)) await this.drop([key]);
-    return await this.#reads.add(key);
+  read(key: string): Promise<SharedSlot> {
+    return this.#owed.has(key) ? this.drop([key]).then(() => this.#reads.add(key)) : this.#reads.add(key);
   }
 
   async put(put: SharedPut): Promise<boolean> {

@@ -108,7 +108,8 @@ export class Flight<F, L> {
 export class SingleFlight<F, L> {
   readonly #flights: Map<string, Flight<F, L>> = new Map();
   readonly #fills: FillGuard;
-  readonly #ends: Map<Flight<F, L>, Promise<void>> = new Map();
+  /** Also those that nobody may join any more. */
+  readonly #open: Set<Flight<F, L>> = new Set();
 
   constructor(fills: FillGuard) {
     this.#fills = fills;
@@ -139,28 +140,37 @@ export class SingleFlight<F, L> {
     if (former !== undefined && this.#fills.isValid(former.token)) this.#fills.void(key);
     const flight = new Flight<F, L>(key, owner, this.#fills.take(key, owner), forced, fetch);
     this.#flights.set(key, flight);
-    const end = this.#end(flight);
-    this.#ends.set(flight, end);
-    void end.then(() => this.#ends.delete(flight));
+    this.#open.add(flight);
+    // Callers see failures through their own promise; here they only mark the end of a stage.
+    const onFetched = (): void => this.#fetched(flight);
+    flight.fetched.then(onFetched, onFetched);
     return flight;
   }
 
-  async #end(flight: Flight<F, L>): Promise<void> {
-    // Callers see failures through their own promise; here they only mark the end of a stage.
-    await flight.fetched.catch(() => undefined);
-    if (flight.loaded !== undefined) await flight.loaded.catch(() => undefined);
+  #fetched(flight: Flight<F, L>): void {
+    const onLoaded = (): void => this.#end(flight);
+    if (flight.loaded === undefined) this.#end(flight);
+    else flight.loaded.then(onLoaded, onLoaded);
+  }
+
+  #end(flight: Flight<F, L>): void {
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
     this.#fills.release(flight.token);
+    this.#open.delete(flight);
   }
 
   /** Resolves once every flight that is under way has ended. Never rejects. */
   async landed(): Promise<void> {
-    await Promise.all(this.#ends.values());
+    const ended = async (flight: Flight<F, L>): Promise<void> => {
+      await flight.fetched.catch(() => undefined);
+      await flight.loaded?.catch(() => undefined);
+    };
+    await Promise.all([...this.#open].map(ended));
   }
 
   /** Ends every load that is under way, whoever waits. */
   abortAll(reason: unknown): void {
-    for (const flight of this.#ends.keys()) flight.abort(reason);
+    for (const flight of this.#open) flight.abort(reason);
   }
 
   get size(): number {

@@ -12,7 +12,7 @@ import type { VersionLog } from "../mechanisms/version-log.ts";
 import { waitFor } from "../mechanisms/wait.ts";
 import type { LocalCache } from "../ports/local-cache.ts";
 import type { Logger } from "../ports/logger.ts";
-import type { SlotToken } from "../ports/shared-cache.ts";
+import type { SharedSlot } from "../ports/shared-cache.ts";
 import type { StoredRecord } from "../ports/store.ts";
 import type { Tracer } from "../ports/tracer.ts";
 import type { Clock } from "../values/clock.ts";
@@ -38,13 +38,11 @@ export interface Settings {
   readonly random: Random;
 }
 
-/** The right to fill a slot of the shared tier: both parts taken before the store was asked. */
+/** The right to fill a slot of the shared tier, by its token: both parts taken before the store was asked. */
 export interface SlotClaim {
-  readonly token: SlotToken;
+  readonly slot: SharedSlot;
   /** A fill stamps the entry with it: what happened since must make the entry suspect. */
   readonly epoch: string | undefined;
-  /** Whether something was in it. */
-  readonly occupied: boolean;
 }
 
 /** What the tiers and the store say about a key. */

@@ -1,5 +1,6 @@
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
+import type { SharedAccess } from "../mechanisms/shared-access.ts";
 import type { StaleCopy } from "../mechanisms/single-flight.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import type { SharedSlot } from "../ports/shared-cache.ts";
@@ -59,13 +60,15 @@ const offerStale = (
 };
 
 /** What a slot says: if it is live, with a copy of it in the local tier; else something to ask the store about. */
-const serveSlot = (fetch: Fetch, claim: SlotClaim, slot: SharedSlot, bytes: Uint8Array): SharedAnswer => {
+const serveSlot = (fetch: Fetch, claim: SlotClaim, bytes: Uint8Array): SharedAnswer => {
   const { context, key, registration, token } = fetch;
-  const entry = decodeSharedEntry(bytes);
+  const { slot } = claim;
+  const trusted = context.epochs?.trusted;
+  const entry = decodeSharedEntry(bytes, trusted);
   const value = entry.value === undefined ? undefined : decodeFor(registration, entry.value, key);
   const { revision } = entry;
   const leftMs = slotLeftMs(slot, entry);
-  if (leftMs <= 0 || entry.epoch === undefined || entry.epoch !== context.epochs?.trusted) {
+  if (leftMs <= 0 || entry.epoch === undefined || entry.epoch !== trusted) {
     offerStale(fetch, slot, entry, value);
     const candidate =
       value === undefined || revision === undefined ? undefined : { value, bytes: entry.value, revision, leftMs };
@@ -87,22 +90,16 @@ const serveSlot = (fetch: Fetch, claim: SlotClaim, slot: SharedSlot, bytes: Uint
   };
 };
 
-const askShared = async (fetch: Fetch): Promise<SharedAnswer> => {
+/** As `serveSlot`; what the slot holds may be none of ours. */
+const readSlot = (fetch: Fetch, shared: SharedAccess, slot: SharedSlot, epoch: string | undefined): SharedAnswer => {
   const { context, key } = fetch;
-  // While its breaker is open the tier is not there; under "reject" the refusal is the answer.
-  if (context.shared === undefined || isOut(context)) return silent;
-  // Before the slot is read: an entry put later must not pass for one of a later epoch.
-  const epoch = context.epochs?.trusted;
-  let claim: SlotClaim | undefined;
+  const claim = { slot, epoch };
+  if (slot.bytes === undefined || fetch.forced) return { ...silent, claim };
   try {
-    const slot = await context.shared.read(key);
-    claim = { token: slot.token, epoch, occupied: slot.bytes !== undefined };
-    if (slot.bytes === undefined || fetch.forced) return { ...silent, claim };
-    return serveSlot(fetch, claim, slot, slot.bytes);
+    return serveSlot(fetch, claim, slot.bytes);
   } catch (error) {
-    // With a claim what the slot holds was not understood: what the store says takes its place, or nothing does.
-    if (claim !== undefined && context.settings.onCacheError === "reject")
-      inBackground(context, "drop", key, context.shared.drop([key]));
+    // Not understood: what the store says takes its place, or nothing does.
+    if (context.settings.onCacheError === "reject") inBackground(context, "drop", key, shared.drop([key]));
     tolerateCacheError(context, error, "get", "shared-cache");
     return { ...silent, claim };
   }
@@ -198,12 +195,26 @@ export const fetchStored = async (
  * @throws {WarpError} What the store says; what the shared tier says under `onCacheError: "reject"`; `CORRUPT`.
  */
 export const fetchKey = async (fetch: Fetch): Promise<Fetched> => {
-  const { context, registration, entry } = fetch;
-  const { claim, fetched, candidate: sharedCandidate } = await askShared(fetch);
+  const { context, key, registration, entry } = fetch;
+  const { shared, store } = context;
+  let answer = silent;
+  // While its breaker is open the tier is not there; under "reject" the refusal is the answer.
+  if (shared !== undefined && !isOut(context)) {
+    // Before the slot is read: an entry put later must not pass for one of a later epoch.
+    const epoch = context.epochs?.trusted;
+    let slot: SharedSlot | undefined;
+    try {
+      slot = await shared.read(key);
+    } catch (error) {
+      tolerateCacheError(context, error, "get", "shared-cache");
+    }
+    if (slot !== undefined) answer = readSlot(fetch, shared, slot, epoch);
+  }
+  const { claim, fetched, candidate } = answer;
   if (fetched !== undefined) return fetched;
-  if (context.store === undefined) {
+  if (store === undefined) {
     registration.meters.misses++;
     return { value: undefined, revision: undefined, fromStore: false, record: undefined, claim };
   }
-  return await fetchStored(fetch, context.store, claim, sharedCandidate ?? candidateOf(context, entry));
+  return await fetchStored(fetch, store, claim, candidate ?? candidateOf(context, entry));
 };

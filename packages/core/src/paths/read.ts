@@ -192,14 +192,18 @@ const throttledValue = (context: Context, registration: Registration, entry: Ent
 const isOfCache = (error: unknown): boolean =>
   WarpError.is(error) && (error.port === "shared-cache" || error.port === "local-cache");
 
+const ofCall = ({ operation }: ReadRequest, error: unknown): unknown =>
+  WarpError.is(error) && error.operation !== operation ? failureIn(operation, error) : error;
+
 /** What failed is told as the caller's own call; whoever shares a flight may have made another. The loader's error stays as it is. */
 const ownFailure = async ({ flight, request }: Wait, error: unknown): Promise<unknown> => {
-  if (!WarpError.is(error) || error.operation === request.operation) return error;
+  const own = ofCall(request, error);
+  if (own === error) return error;
   const ofPort = await flight.fetched.then(
     () => undefined,
     (failure: unknown) => failure,
   );
-  return ofPort === error ? failureIn(request.operation, error) : error;
+  return ofPort === error ? own : error;
 };
 
 const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
@@ -229,6 +233,15 @@ const answerWithFailSafe = async (wait: Wait): Promise<unknown> => {
   }
 };
 
+/** Whether a reader waits as long as it takes, for what there is, and takes nothing less: most do. */
+const isPlain = ({ graceMs, policy }: Registration, { loader, signal, timeoutMs }: ReadRequest): boolean =>
+  loader === undefined &&
+  signal === undefined &&
+  timeoutMs === undefined &&
+  policy.hardTimeoutMs === undefined &&
+  policy.softTimeoutMs === undefined &&
+  graceMs === 0;
+
 /**
  * Everything about a read that the fast path leaves out.
  * @returns The value, or `undefined` if the key does not exist.
@@ -251,6 +264,18 @@ export const readKey = async (context: Context, key: string, request: ReadReques
   let flight = context.flights.current(key, registration, request.forced);
   if (flight === undefined) flight = startFlight(context, key, registration, entry, request.forced);
   else registration.meters.loadsSaved++;
+  if (isPlain(registration, request)) {
+    // As `answerWithFailSafe` would, with as few promises as can be: a hit in the shared tier costs little else.
+    flight.enter();
+    try {
+      const { value } = await flight.fetched;
+      flight.answered(false);
+      return isolateOut(context, value);
+    } catch (error) {
+      flight.detach();
+      throw ofCall(request, error);
+    }
+  }
   const answer = loadedBy(context, registration, flight, request, entry?.value);
   const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs;
   const wait = { context, key, registration, flight, answer, request: { ...request, timeoutMs }, entry };

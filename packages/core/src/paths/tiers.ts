@@ -182,7 +182,7 @@ export const forget = (context: Context, key: string, token: FillToken, claim: S
   const standing = context.local?.get(key);
   if (standing !== undefined && !isDirty(standing)) context.local?.delete(key);
   const { shared } = context;
-  if (shared !== undefined && claim?.occupied === true && !isOut(context))
+  if (shared !== undefined && claim?.slot.bytes !== undefined && !isOut(context))
     inBackground(context, "drop", key, shared.drop([key]));
 };
 
@@ -258,7 +258,7 @@ export const fillShared = (
   // With a grace without end nobody could tell from the slot's time left how old the value is.
   const graceMs = Math.min(registration.graceMs, longestSharedGraceMs);
   const bytes = encodeSharedEntry({ value, revision, epoch: claim.epoch, graceMs, ttlMs: life.ttlMs });
-  inBackground(context, "fill", key, shared.put({ key, bytes, ttlMs: life.ttlMs + graceMs, token: claim.token }));
+  inBackground(context, "fill", key, shared.put({ key, bytes, ttlMs: life.ttlMs + graceMs, token: claim.slot.token }));
 };
 
 /**

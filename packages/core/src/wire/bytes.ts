@@ -95,6 +95,10 @@ export class Writer {
   }
 }
 
+// Copying eight bytes here costs less than a view on them there.
+const bytesOfDouble = new Uint8Array(8);
+const viewOfDouble = new DataView(bytesOfDouble.buffer);
+
 /** Reads what a `Writer` wrote. Every method throws a `MalformedError` at bytes that no writer makes. */
 export class Reader {
   readonly #bytes: Uint8Array;
@@ -140,15 +144,27 @@ export class Reader {
 
   double(): number {
     const from = this.#take(8);
-    const value = new DataView(this.#bytes.buffer, this.#bytes.byteOffset + from, 8).getFloat64(0);
+    for (let index = 0; index < 8; index += 1) bytesOfDouble[index] = this.#bytes[from + index] as number;
+    const value = viewOfDouble.getFloat64(0);
     if (Number.isNaN(value)) throw new MalformedError("a number is NaN");
     return value;
   }
 
-  text(): string {
+  /** @param likely If the text is this one, in ASCII, nothing is decoded. */
+  text(likely?: string): string {
     const length = this.varint();
     const from = this.#take(length);
+    if (likely !== undefined && this.#isAt(from, length, likely)) return likely;
     return decoder.decode(this.#bytes.subarray(from, from + length));
+  }
+
+  #isAt(from: number, length: number, ascii: string): boolean {
+    if (length !== ascii.length) return false;
+    for (let index = 0; index < length; index += 1) {
+      const code = ascii.charCodeAt(index);
+      if (code > 127 || code !== this.#bytes[from + index]) return false;
+    }
+    return true;
   }
 
   /** A reader of the next `bytes` bytes alone. */

@@ -49,14 +49,14 @@ const corrupt = (reason: string, cause?: unknown): WarpError =>
     ...(cause === undefined ? {} : { cause }),
   });
 
-const read = (reader: Reader): SharedEntry => {
+const read = (reader: Reader, likelyEpoch: string | undefined): SharedEntry => {
   if (reader.byte() !== magic) throw corrupt("they begin otherwise");
   const found = reader.byte();
   if (found !== version) throw corrupt(`format version ${found} is not known to this version of Warp`);
   const flags = reader.byte();
   if ((flags & ~knownFlags) !== 0) throw corrupt(`flags ${flags} are not known to this version of Warp`);
   const revision = (flags & revisionFlag) === 0 ? undefined : reader.text();
-  const epoch = (flags & epochFlag) === 0 ? undefined : reader.text();
+  const epoch = (flags & epochFlag) === 0 ? undefined : reader.text(likelyEpoch);
   const graceMs = reader.double();
   const ttlMs = reader.double();
   if (!(graceMs >= 0 && ttlMs >= 0)) throw corrupt("a time is negative");
@@ -67,11 +67,12 @@ const read = (reader: Reader): SharedEntry => {
 
 /**
  * Reads an entry; its value is a view on `bytes`, not a copy.
+ * @param likelyEpoch What most entries name: comparing is cheaper than decoding.
  * @throws {WarpError} `CORRUPT` for anything else, also for a later version's entry.
  */
-export const decodeSharedEntry = (bytes: Uint8Array): SharedEntry => {
+export const decodeSharedEntry = (bytes: Uint8Array, likelyEpoch?: string): SharedEntry => {
   try {
-    return read(new Reader(bytes));
+    return read(new Reader(bytes), likelyEpoch);
   } catch (error) {
     throw WarpError.is(error) ? error : corrupt("they are cut off or damaged", error);
   }

@@ -115,9 +115,13 @@ describe("the JSON codec", () => {
 
   it("brings back what it was given", () => {
     fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
-        expect(decodeValue(jsonCodec, encodeValue(jsonCodec, value, "k"), "k")).toEqual(value);
-      }),
+      // Among them -0, which JSON has no sign for.
+      fc.property(
+        fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value))),
+        (value) => {
+          expect(decodeValue(jsonCodec, encodeValue(jsonCodec, value, "k"), "k")).toEqual(value);
+        },
+      ),
     );
   });
 
