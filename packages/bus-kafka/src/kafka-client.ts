@@ -1,7 +1,10 @@
 /** The part of kafkajs' `Kafka` that this package calls. */
 export interface KafkaClient {
+  /** Makes a producer that is not connected yet. */
   producer(config: KafkaProducerConfig): KafkaProducer;
+  /** Makes a consumer that is not connected yet. */
   consumer(config: KafkaConsumerConfig): KafkaConsumer;
+  /** Makes an administrator that is not connected yet. */
   admin(config: { readonly retry: KafkaRetry }): KafkaAdmin;
 }
 
@@ -24,8 +27,11 @@ export interface KafkaPartitionChoice {
 }
 
 export interface KafkaProducer {
+  /** Resolves once a broker answers. */
   connect(): Promise<void>;
+  /** Sends what is under way, then leaves. */
   disconnect(): Promise<void>;
+  /** Resolves once the broker has taken all messages, as `acks` asks. */
   send(record: KafkaRecord): Promise<unknown>;
 }
 
@@ -52,16 +58,26 @@ export interface KafkaConsumerConfig {
   readonly maxWaitTimeInMs: number;
   readonly readUncommitted: boolean;
   readonly rebalanceTimeout: number;
-  readonly retry: KafkaRetry & { readonly restartOnFailure: () => Promise<boolean> };
+  readonly retry: KafkaRetry & {
+    /** Whether kafkajs begins anew after it gave up. */
+    readonly restartOnFailure: () => Promise<boolean>;
+  };
 }
 
 export interface KafkaConsumer {
+  /** Resolves once a broker answers. */
   connect(): Promise<void>;
+  /** Leaves its group, once the batch under way is done. */
   disconnect(): Promise<void>;
+  /** Names the topic to read; before `run`. */
   subscribe(subscription: { topic: string; fromBeginning: boolean }): Promise<void>;
+  /** Begins to read, behind the call. */
   run(config: { autoCommit: boolean; eachBatch: (payload: KafkaBatchPayload) => Promise<void> }): Promise<void>;
+  /** Reads a partition from there on; once it runs. */
   seek(position: { topic: string; partition: number; offset: string }): void;
+  /** Told when the group has formed, and what this member reads. */
   on(event: "consumer.group_join", listener: (event: KafkaGroupJoin) => void): unknown;
+  /** Told why it stopped reading. */
   on(event: "consumer.crash", listener: (event: KafkaCrash) => void): unknown;
 }
 
@@ -78,7 +94,9 @@ export interface KafkaBatchPayload {
   readonly batch: {
     readonly partition: number;
     readonly messages: readonly KafkaIncoming[];
+    /** `null` for a batch without messages. */
     firstOffset(): string | null;
+    /** Of the batch as the broker sent it. */
     lastOffset(): string;
   };
   /** Whether the consumer was told to read the partition from elsewhere. */
@@ -91,10 +109,15 @@ export interface KafkaIncoming {
 }
 
 export interface KafkaAdmin {
+  /** Resolves once a broker answers. */
   connect(): Promise<void>;
+  /** Leaves. */
   disconnect(): Promise<void>;
+  /** `false` if they are there already. */
   createTopics(request: { topics: KafkaTopic[] }): Promise<boolean>;
+  /** What each partition holds. */
   fetchTopicOffsets(topic: string): Promise<KafkaOffsets[]>;
+  /** Removes groups without members. */
   deleteGroups(groupIds: string[]): Promise<unknown>;
 }
 

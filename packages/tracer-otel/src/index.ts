@@ -1,0 +1,2 @@
+export type { OtelSpan, OtelTracerClient } from "./otel-client.ts";
+export { OtelTracer } from "./otel-tracer.ts";
