@@ -58,9 +58,9 @@ const sumOf = (all: readonly Health[]): Record<string, number> => {
   return sums;
 };
 
-/** Whether a node has told everything it has to tell, and hears. */
+/** Whether a node has told everything it has to tell, and hears. (What it owes the shared tier it pays when it reads.) */
 const isAtRest = ({ status }: Health): boolean =>
-  status.outbox === 0 && status.dirty === 0 && status.owed === 0 && status.ports.bus !== "down";
+  status.outbox === 0 && status.dirty === 0 && status.ports.bus !== "down";
 
 /**
  * Waits until every node serves what the store holds for every key, and checks that the store holds what it may.
