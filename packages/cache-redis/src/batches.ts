@@ -26,6 +26,9 @@ interface Open<T> {
 
 /** Cuts a call into commands that a server carries out quickly, each for one slot. Items keep their order within a slot. */
 export const batchesOf = <T>(items: readonly T[], { slotOf, bytesOf }: BatchRules<T>): readonly Batch<T>[] => {
+  const isOne = slotOf === undefined && items.length <= mostItems;
+  if (isOne && items.reduce((sum, item) => sum + bytesOf(item), 0) <= mostBytes)
+    return items.length === 0 ? [] : [{ places: items.map((_, place) => place), items, slot: 0 }];
   const batches: Batch<T>[] = [];
   const open = new Map<number, Open<T>>();
   for (const [place, item] of items.entries()) {

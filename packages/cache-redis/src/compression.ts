@@ -10,12 +10,12 @@ const mostBytes = 2 ** 29;
 
 /** What a put carries. */
 export interface Payload {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly isDeflated: boolean;
 }
 
 /** zlib's format (RFC 1950), made off the event loop; or the bytes as they are, where that is no gain. */
-export const compressed = async (bytes: Buffer, { level }: CompressionSettings): Promise<Payload> => {
+export const compressed = async (bytes: Uint8Array, { level }: CompressionSettings): Promise<Payload> => {
   const smaller = await deflated(bytes, { level });
   return smaller.length < bytes.length ? { bytes: smaller, isDeflated: true } : { bytes, isDeflated: false };
 };

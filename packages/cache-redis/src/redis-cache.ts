@@ -10,57 +10,57 @@ import { type Batch, batchesOf } from "./batches.ts";
 import { compressed, decompressed, type Payload } from "./compression.ts";
 import { keySlot } from "./key-slot.ts";
 import { type RedisCacheOptions, type RedisCacheSettings, settingsOf } from "./options.ts";
+import { type PackedPut, packed, wholeMs } from "./packing.ts";
 import { Readiness } from "./readiness.ts";
 import type { RedisArgument, RedisBytesClient, RedisClient } from "./redis-client.ts";
 import { RollbackWatch } from "./rollback-watch.ts";
-import { foreign, kinds, script, tokenLength } from "./script.ts";
+import { foreign, headLength, kinds, script, tokenLength } from "./script.ts";
 import { Turns } from "./turns.ts";
 
-const headLength = 1 + tokenLength;
-const tokenShape = /^[\w-]{34}$/;
-/** A time to live that Redis takes, and 285 000 years. */
-const longestMs = Number.MAX_SAFE_INTEGER;
 /** What is answered for bytes that nobody put: no entry of core's, which reports `CORRUPT` and puts the store's value there. */
 const undecodable = new Uint8Array(0);
 
 interface Item {
   readonly key: string;
-  readonly bytes: number;
+  /** Of the value that goes along, in bytes. */
+  readonly size: number;
 }
 
-interface PreparedPut extends Item {
-  readonly put: SharedPut;
-  readonly payload: Payload;
+interface PreparedPut extends Item, PackedPut {}
+
+/** A slot as it stands in Redis. Most readers never ask for its token. */
+class RedisSlot implements SharedSlot {
+  readonly bytes: Uint8Array | undefined;
+  readonly expiresInMs: number;
+  readonly #value: Buffer;
+
+  constructor(value: Buffer, bytes: Uint8Array | undefined, expiresInMs: number) {
+    this.#value = value;
+    this.bytes = bytes;
+    this.expiresInMs = expiresInMs;
+  }
+
+  get token(): string {
+    return this.#value.toString("latin1", 1, 1 + tokenLength);
+  }
 }
 
-const wholeMs = (ms: number): string => String(Math.min(Math.max(1, Math.ceil(ms)), longestMs));
-
-/** Token, life and bytes of one put, as the script takes them. */
-const putArguments = ({ put: { token, ttlMs }, payload: { bytes, isDeflated } }: PreparedPut): RedisArgument[] => {
-  // No slot has a token of another shape: "-" stands nowhere.
-  const condition = token === undefined ? "*" : tokenShape.test(token) ? token : "-";
-  const life = ttlMs === Number.POSITIVE_INFINITY ? "" : wholeMs(ttlMs);
-  return [condition, `${isDeflated ? "z" : "p"}${life}`, bytes];
+/** @param now The server's time. */
+const slotOf = (value: Buffer, now: number): RedisSlot => {
+  if (value[0] === kinds.reserved) return new RedisSlot(value, undefined, 0);
+  if (value[0] === foreign) return new RedisSlot(value, undecodable, 0);
+  const leftMs = value.readDoubleBE(1 + tokenLength) - now;
+  // Damaged bytes may say NaN.
+  const isLive = leftMs > 0;
+  return new RedisSlot(value, value.subarray(headLength), isLive ? leftMs : 0);
 };
-
-/** @param left Milliseconds; -1 for no expiry; `foreign`. */
-const slotOf = (value: Buffer, left: number): SharedSlot => {
-  const token = value.toString("latin1", 1, headLength);
-  if (left === foreign) return { token, bytes: undecodable, expiresInMs: 0 };
-  if (value[0] === kinds.reserved) return { token, bytes: undefined, expiresInMs: 0 };
-  return { token, bytes: value.subarray(headLength), expiresInMs: left < 0 ? Number.POSITIVE_INFINITY : left };
-};
-
-const inflate = async (slot: SharedSlot): Promise<SharedSlot> => ({
-  ...slot,
-  bytes: (await decompressed(slot.bytes as Uint8Array)) ?? undecodable,
-});
 
 const isUnknownScript = (error: unknown): boolean =>
   typeof error === "object" && error !== null && String((error as Error).message).startsWith("NOSCRIPT");
 
 /**
- * A `SharedCache` in Redis, by one Lua script. A slot is a string: a byte that says what it is, its token, and the bytes.
+ * A `SharedCache` in Redis, by one Lua script. A slot is a string: a byte that says what it is, its token, when it ends,
+ * and the bytes.
  * Keys are `<prefix>:s1:<key>` and, for the epoch, `<prefix>:e1`; 1 is the format's version, and whoever raises it must
  * drop what the one before may still read.
  */
@@ -88,20 +88,22 @@ export class RedisCache implements SharedCache {
 
   async read(keys: readonly string[], reserveMs: number, options: CallOptions = {}): Promise<readonly SharedSlot[]> {
     const slots = new Array<SharedSlot>(keys.length);
-    const deflated: number[] = [];
+    const inflating: Promise<void>[] = [];
     const reserve = wholeMs(reserveMs);
+    const inflate = async (place: number, value: Buffer, { bytes, expiresInMs }: SharedSlot): Promise<void> => {
+      slots[place] = new RedisSlot(value, (await decompressed(bytes as Uint8Array)) ?? undecodable, expiresInMs);
+    };
     await this.#send(this.#items(keys), options, async ({ items, places, slot }) => {
       const reply = await this.#run(slot, items, ["read", this.#settings.random.id(), reserve]);
-      for (const [index, place] of places.entries()) {
-        const value = reply[2 * index + 1] as Buffer;
-        if (value[0] === kinds.deflated) deflated.push(place);
-        slots[place] = slotOf(value, Number(reply[2 * index + 2]));
-      }
+      const [, now, values] = reply as [Buffer, number, readonly Buffer[]];
+      values.forEach((value, index) => {
+        const place = places[index] as number;
+        const read = slotOf(value, now);
+        slots[place] = read;
+        if (value[0] === kinds.deflated) inflating.push(inflate(place, value, read));
+      });
     });
-    for (const [place, slot] of await Promise.all(
-      deflated.map(async (place) => [place, await inflate(slots[place] as SharedSlot)] as const),
-    ))
-      slots[place] = slot;
+    if (inflating.length > 0) await Promise.all(inflating);
     return slots;
   }
 
@@ -109,11 +111,7 @@ export class RedisCache implements SharedCache {
     const landed = new Array<boolean>(puts.length);
     await this.#turns.take(this.#prepared(puts), (prepared) =>
       this.#send(prepared, options, async ({ items, places, slot }) => {
-        const [, marks] = await this.#run(slot, items, [
-          "put",
-          this.#settings.random.id(),
-          ...items.flatMap(putArguments),
-        ]);
+        const [, marks] = await this.#run(slot, items, ["put", this.#settings.random.id(), packed(items)]);
         for (const [index, place] of places.entries()) landed[place] = (marks as Buffer)[index] === 0x31;
       }),
     );
@@ -132,7 +130,7 @@ export class RedisCache implements SharedCache {
     replace?: { readonly expected: string | undefined; readonly next: string },
     options: CallOptions = {},
   ): Promise<string | undefined> {
-    const items = [{ key: `${this.#settings.prefix}:e1`, bytes: 0 }];
+    const items = [{ key: `${this.#settings.prefix}:e1`, size: 0 }];
     const condition =
       replace === undefined
         ? ["any"]
@@ -154,7 +152,7 @@ export class RedisCache implements SharedCache {
   }
 
   #items(keys: readonly string[]): readonly Item[] {
-    return keys.map((key) => ({ key: this.#slotKey(key), bytes: 0 }));
+    return keys.map((key) => ({ key: this.#slotKey(key), size: 0 }));
   }
 
   /** Sends one command for each batch of `items`, all at once. */
@@ -169,7 +167,7 @@ export class RedisCache implements SharedCache {
     // ioredis puts its own prefix in front, which may hold a hash tag.
     const { keyPrefix = "" } = this.#client.options;
     const slotOf = this.#client.isCluster ? ({ key }: Item): number => keySlot(keyPrefix + key) : undefined;
-    await Promise.all(batchesOf(items, { slotOf, bytesOf: ({ bytes }) => bytes }).map(sendBatch));
+    await Promise.all(batchesOf(items, { slotOf, bytesOf: ({ size }) => size }).map(sendBatch));
   }
 
   async #run(slot: number, items: readonly Item[], args: readonly RedisArgument[]): Promise<readonly unknown[]> {
@@ -185,20 +183,29 @@ export class RedisCache implements SharedCache {
     return reply as readonly unknown[];
   }
 
-  /** Copies of what is to be put, since it may be sent later; compressed where that is asked for. */
+  /** Copies of what is to be put, where it may be sent later; compressed where that is asked for. */
   #prepared(puts: readonly SharedPut[]): readonly PreparedPut[] | Promise<readonly PreparedPut[]> {
     const { compress } = this.#settings;
-    const payloads = puts.map(({ bytes }) => Buffer.from(bytes));
-    const prepare = (payload: Payload, index: number): PreparedPut => {
-      const put = puts[index] as SharedPut;
-      return { key: this.#slotKey(put.key), put, payload, bytes: payload.bytes.length };
-    };
-    const asIs = (bytes: Buffer): Payload => ({ bytes, isDeflated: false });
-    if (compress === undefined || !payloads.some(({ length }) => length > compress.aboveBytes))
-      return payloads.map(asIs).map(prepare);
-    const work = payloads.map((bytes) =>
-      bytes.length > compress.aboveBytes ? compressed(bytes, compress) : asIs(bytes),
+    const prepare = (put: SharedPut, { bytes, isDeflated }: Payload): PreparedPut => ({
+      key: this.#slotKey(put.key),
+      size: bytes.length,
+      put,
+      bytes,
+      isDeflated,
+    });
+    if (compress === undefined) {
+      const isSentAtOnce = this.#readiness.isReady;
+      return puts.map((put) =>
+        prepare(put, { bytes: isSentAtOnce ? put.bytes : Buffer.from(put.bytes), isDeflated: false }),
+      );
+    }
+    const payloads = puts.map(({ bytes }): Payload => ({ bytes: Buffer.from(bytes), isDeflated: false }));
+    const all = (done: readonly Payload[]): PreparedPut[] =>
+      done.map((payload, index) => prepare(puts[index] as SharedPut, payload));
+    if (!payloads.some(({ bytes }) => bytes.length > compress.aboveBytes)) return all(payloads);
+    const work = payloads.map((payload) =>
+      payload.bytes.length > compress.aboveBytes ? compressed(payload.bytes, compress) : payload,
     );
-    return Promise.all(work).then((done) => done.map(prepare));
+    return Promise.all(work).then(all);
   }
 }

@@ -6,8 +6,14 @@ export const tokenLength = 34;
 /** The first byte of what a slot holds, then its token. None begins a text in UTF-8, so that foreign values are told apart. */
 export const kinds = { reserved: 0xf8, plain: 0xf9, deflated: 0xfa } as const;
 
-/** In place of a slot's time left: no `RedisCache` wrote what was there. */
-export const foreign = -3;
+/** In an answer, in place of the first byte: no `RedisCache` wrote what was there, and an empty slot takes its place. */
+export const foreign = 0xfb;
+
+/** In place of a token: whatever stands. No token has such a character. */
+export const anyToken = "*";
+
+/** Bytes before a value: its kind, its token, and when it ends. */
+export const headLength: number = 1 + tokenLength + 8;
 
 /**
  * One script does everything, so that a server either knows all of it or says NOSCRIPT to each call, and calls never
@@ -19,6 +25,10 @@ export const foreign = -3;
  *
  * A token is made of the caller's random bits and the server's time: a client that sends a call again after a reconnect,
  * unasked, does not leave the same token twice.
+ *
+ * A value's end (`PXAT`, milliseconds since the epoch by the server's clock) is also in the slot itself, as a double, and
+ * an answer brings the server's time: asking for each key's `PTTL` would cost a read as much again as the values.
+ * Puts come packed into one argument (`packed`): a client takes long to write many arguments that are bytes.
  *
  * A server that is full and evicts nothing (OOM) is no failure: a read leaves no token and a put with a token does not
  * land. Only a put that must replace what stands is refused.
@@ -33,42 +43,45 @@ if type(info) == 'string' then
   history = (string.match(info, 'master_replid:(%w+)') or '') .. ' ' .. (string.match(info, 'master_replid2:(%w+)') or '')
 end
 local op = ARGV[1]
+local time = redis.call('TIME')
 local function stamp()
-  local time = redis.call('TIME')
   return ARGV[2] .. string.format('%08x', (time[1] % 4096) * 1000000 + time[2])
 end
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if op == 'read' then
-  local reply, at, made = { history }, 1, nil
-  for index, key in ipairs(KEYS) do
-    local value, left = redis.pcall('GET', key), 0
-    local isText = type(value) == 'string'
-    local kind = isText and #value > ${tokenLength} and string.byte(value) or 0
-    if kind == ${kinds.plain} or kind == ${kinds.deflated} then
-      left = redis.call('PTTL', key)
-    elseif kind == ${kinds.reserved} then
+  local values, emptied, made = redis.call('MGET', unpack(KEYS)), {}, nil
+  for index, value in ipairs(values) do
+    local key, kind = KEYS[index], value and string.byte(value)
+    if (kind == ${kinds.plain} or kind == ${kinds.deflated}) and #value >= ${headLength} then
+      -- What most of them are.
+    elseif kind == ${kinds.reserved} and #value == ${1 + tokenLength} then
       if redis.call('PTTL', key) < tonumber(ARGV[3]) then redis.call('PEXPIRE', key, ARGV[3]) end
+    elseif emptied[key] then
+      values[index] = emptied[key]
     else
-      if isText or type(value) == 'table' then left = ${foreign} end
+      -- MGET does not tell another type from nothing.
+      local isForeign = value or redis.pcall('GET', key)
       made = made or stamp()
-      value = '\\${kinds.reserved}' .. made .. string.format('%04x', index)
-      local done = redis.pcall('SET', key, value, 'PX', ARGV[3])
+      local token = made .. string.format('%04x', index)
+      local done = redis.pcall('SET', key, '\\${kinds.reserved}' .. token, 'PX', ARGV[3])
       if done.err and not string.find(done.err, 'OOM', 1, true) then return done end
+      emptied[key] = '\\${kinds.reserved}' .. token
+      values[index] = isForeign and '\\${foreign}' .. token or emptied[key]
     end
-    reply[at + 1], reply[at + 2] = value, left
-    at = at + 2
   end
-  return reply
+  return { history, now, values }
 end
 if op == 'put' then
-  local landed, made = {}, stamp()
+  local landed, made, at = {}, stamp(), 1
   for index, key in ipairs(KEYS) do
-    local token, life = ARGV[3 * index], ARGV[3 * index + 1]
-    if token == '*' or redis.pcall('GETRANGE', key, 1, ${tokenLength}) == token then
-      local kind = string.sub(life, 1, 1) == 'z' and '\\${kinds.deflated}' or '\\${kinds.plain}'
-      local value = kind .. made .. string.format('%04x', index) .. ARGV[3 * index + 2]
+    local kind, token, life, value
+    kind, token, life, value, at = struct.unpack('>c1c${tokenLength}dI4c0', ARGV[3], at)
+    if string.byte(token) == ${anyToken.charCodeAt(0)} or redis.pcall('GETRANGE', key, 1, ${tokenLength}) == token then
+      local ends = now + life
+      local slot = kind .. made .. string.format('%04x', index) .. struct.pack('>d', ends) .. value
       local done
-      if #life > 1 then done = redis.pcall('SET', key, value, 'PX', string.sub(life, 2)) else done = redis.pcall('SET', key, value) end
-      if done.err and (token == '*' or not string.find(done.err, 'OOM', 1, true)) then return done end
+      if life == math.huge then done = redis.pcall('SET', key, slot) else done = redis.pcall('SET', key, slot, 'PXAT', string.format('%.0f', ends)) end
+      if done.err and (string.byte(token) == ${anyToken.charCodeAt(0)} or not string.find(done.err, 'OOM', 1, true)) then return done end
       landed[index] = done.err and '0' or '1'
     else
       landed[index] = '0'

@@ -6,7 +6,7 @@ import { RedisCache } from "../src/index.ts";
 import { drivers, uniquePrefix } from "./redis-clients.ts";
 
 /** The commands that the README says a user needs. */
-const commands = ["eval", "evalsha", "get", "getrange", "set", "pttl", "pexpire", "unlink", "time", "info"];
+const commands = ["eval", "evalsha", "get", "mget", "getrange", "set", "pttl", "pexpire", "unlink", "time", "info"];
 
 await describeWithOwn(services.redis, (server) => {
   const admin = (drivers[0] as (typeof drivers)[number]).single(server.url);

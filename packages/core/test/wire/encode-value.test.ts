@@ -115,7 +115,7 @@ describe("the JSON codec", () => {
 
   it("brings back what it was given", () => {
     fc.assert(
-      // Among them -0, which JSON has no sign for.
+      // Among them -0, which JSON.stringify writes as 0.
       fc.property(
         fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value))),
         (value) => {
