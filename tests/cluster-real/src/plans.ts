@@ -27,7 +27,7 @@ export interface PlanOptions {
 /** No fault lasts longer: a commit must not be under way for longer than its store says. */
 const mostMs = 4_000;
 
-/** What can go wrong, each kind as likely as any other. */
+/** What can go wrong, each kind equally likely but the death of nodes, which comes twice. */
 const menuOf = (combination: Combination, nodes: number, pick: (count: number) => number): readonly (() => Fault)[] => {
   const ports: readonly SitePort[] =
     combination.cache === "memory+redis" ? ["bus", "store", "cache"] : ["bus", "store"];
