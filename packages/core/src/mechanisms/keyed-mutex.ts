@@ -8,6 +8,13 @@ export type Release = () => void;
 export class KeyedMutex {
   readonly #queues: Map<string, (() => void)[]> = new Map();
 
+  /** Locks `key` if nobody holds it, as most times, so that nobody has to wait. */
+  tryLock(key: string): Release | undefined {
+    if (this.#queues.has(key)) return undefined;
+    this.#queues.set(key, []);
+    return this.#releaseOf(key);
+  }
+
   /** Resolves once this caller holds `key`. */
   async lock(key: string): Promise<Release> {
     const queue = this.#queues.get(key);

@@ -65,12 +65,15 @@ export class SharedAccess {
     return this.#owed.has(key) ? this.drop([key]).then(() => this.#reads.add(key)) : this.#reads.add(key);
   }
 
-  async put(put: SharedPut): Promise<boolean> {
+  put(put: SharedPut): Promise<boolean> {
+    const landed = this.#puts.add(put);
+    // An unconditional one replaces what was to be dropped before.
+    if (put.token !== undefined || this.#owed.size === 0) return landed;
     const order = ++this.#order;
-    const landed = await this.#puts.add(put);
-    // An unconditional one replaces what was to be dropped.
-    if (put.token === undefined) this.#paid([put.key], order);
-    return landed;
+    return landed.then((result) => {
+      this.#paid([put.key], order);
+      return result;
+    });
   }
 
   async drop(keys: readonly string[]): Promise<void> {

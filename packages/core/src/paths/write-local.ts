@@ -19,12 +19,14 @@ export const currentLocalValue = (context: Context, registration: Registration, 
 /** Replaces what the local tier holds, in one synchronous step. */
 export const putLocally = (context: Context, registration: Registration, key: string, value: unknown): void => {
   context.fills.void(key);
-  const token = context.fills.take(key, registration);
-  const life = newLife(context, key, registration, false);
-  try {
-    fillLocal(context, { key, registration, token, value, revision: undefined, life });
-  } finally {
-    context.fills.release(token);
+  if (context.local !== undefined) {
+    const token = context.fills.take(key, registration);
+    const life = newLife(context, key, registration, false);
+    try {
+      fillLocal(context, { key, registration, token, value, revision: undefined, life });
+    } finally {
+      context.fills.release(token);
+    }
   }
   context.versions?.add(key, value, registration, registration.generation, context.clock.now());
 };

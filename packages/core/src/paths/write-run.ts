@@ -41,9 +41,10 @@ export const runWrite = async <T>(
   const details = { operation, key: keys.length === 1 ? keys[0] : undefined };
   if (signal?.aborted === true) throw abortedError(signal, details);
   const run: CommitRun = { operation, sent: false, cancelled: false, together: call.together === true };
-  let release: () => void = () => undefined;
+  const held = keys.length === 1 ? context.locks.tryLock(keys[0] as string) : undefined;
+  let release: () => void = held ?? (() => undefined);
   const job = (async () => {
-    release = await context.locks.lockAll(keys);
+    if (held === undefined) release = await context.locks.lockAll(keys);
     try {
       if (run.cancelled) throw new WarpError("ABORTED", "the caller left before its turn came", details);
       return await work(run);
@@ -52,22 +53,19 @@ export const runWrite = async <T>(
     }
   })();
   let ended = false;
-  const watched = job.then(
-    () => {
-      ended = true;
-    },
-    () => {
-      ended = true;
-    },
-  );
+  const onEnd = (): void => {
+    ended = true;
+    context.background.delete(watched);
+  };
+  const watched = job.then(onEnd, onEnd);
   context.background.add(watched);
-  void watched.then(() => context.background.delete(watched));
+  // Where no turn and no store is waited for, all that is has a deadline of its own: no timer for each write.
+  const longestMs =
+    held !== undefined && context.store === undefined
+      ? Number.POSITIVE_INFINITY
+      : 2 * storeDeadlineMs + cacheDeadlineMs;
   try {
-    return await waitFor(context.clock, job, {
-      signal,
-      timeoutMs: call.timeoutMs ?? 2 * storeDeadlineMs + cacheDeadlineMs,
-      details,
-    });
+    return await waitFor(context.clock, job, { signal, timeoutMs: call.timeoutMs ?? longestMs, details });
   } catch (error) {
     if (ended) throw error;
     run.cancelled = true;

@@ -7,6 +7,10 @@ const encoder = new TextEncoder();
 // A byte order mark is part of the text here, and a byte that is not UTF-8 must not pass for another character.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+// Copying eight bytes from or to here costs less than a view on them there.
+const bytesOfDouble = new Uint8Array(8);
+const viewOfDouble = new DataView(bytesOfDouble.buffer);
+
 /** The most bytes that a whole number of up to 2^53 - 1 takes. */
 export const longestVarintBytes = 8;
 
@@ -26,13 +30,11 @@ export const textBytes = (text: string): number => {
 /** Writes bytes one after another into a buffer that grows. */
 export class Writer {
   #bytes: Uint8Array;
-  #view: DataView;
   #length = 0;
 
   /** @param expectedBytes A guess; an exact one saves the copies. */
   constructor(expectedBytes = 128) {
     this.#bytes = new Uint8Array(expectedBytes);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   #room(bytes: number): void {
@@ -41,7 +43,6 @@ export class Writer {
     const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     larger.set(this.#bytes);
     this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
   }
 
   byte(value: number): void {
@@ -66,7 +67,8 @@ export class Writer {
   double(value: number): void {
     if (Number.isNaN(value)) throw new RangeError("cannot write NaN");
     this.#room(8);
-    this.#view.setFloat64(this.#length, value);
+    viewOfDouble.setFloat64(0, value);
+    this.#bytes.set(bytesOfDouble, this.#length);
     this.#length += 8;
   }
 
@@ -74,7 +76,9 @@ export class Writer {
     const bytes = Buffer.byteLength(value);
     this.varint(bytes);
     this.#room(bytes);
-    encoder.encodeInto(value, this.#bytes.subarray(this.#length, this.#length + bytes));
+    // As many bytes as characters: ASCII, as nearly all that is written here, and short.
+    if (bytes !== value.length) encoder.encodeInto(value, this.#bytes.subarray(this.#length, this.#length + bytes));
+    else for (let index = 0; index < bytes; index += 1) this.#bytes[this.#length + index] = value.charCodeAt(index);
     this.#length += bytes;
   }
 
@@ -94,10 +98,6 @@ export class Writer {
     return this.#bytes.subarray(0, this.#length);
   }
 }
-
-// Copying eight bytes here costs less than a view on them there.
-const bytesOfDouble = new Uint8Array(8);
-const viewOfDouble = new DataView(bytesOfDouble.buffer);
 
 /** Reads what a `Writer` wrote. Every method throws a `MalformedError` at bytes that no writer makes. */
 export class Reader {
