@@ -6,7 +6,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 
-/** A folder of a bucket as any S3 client sees it. */
+/** A folder of a bucket as an S3 client sees it. */
 export class RawObjects {
   readonly #client: S3Client;
   readonly #place: { readonly Bucket: string };

@@ -112,7 +112,7 @@ await describeWith("s3", (url) => {
       const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
       const folder = new ObjectNames(prefix).versions("k").slice(prefix.length);
       const name = `${folder}${hex(now, 12)}-${hex(now * 1_000, 14)}-8`;
-      await objects.put(name, "as good as any");
+      await objects.put(name, "as good as the rest");
       const { committedAt } = await put(store, "k", "8", { history: aged });
       expect(committedAt).toBe(now);
       await until("the removal", async () => (await objects.names("h/")).length <= 1);
