@@ -6,6 +6,7 @@ import { invalidations } from "./invalidations.ts";
 import { localHit } from "./local-hit.ts";
 import { outage } from "./outage.ts";
 import { postgres } from "./postgres.ts";
+import { propagation } from "./propagation.ts";
 import { set } from "./set.ts";
 import { sharedTier } from "./shared-tier.ts";
 import { stampede } from "./stampede.ts";
@@ -22,4 +23,5 @@ export const questions: readonly Question[] = [
   sharedTier,
   postgres,
   outage,
+  propagation,
 ];
