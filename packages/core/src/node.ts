@@ -97,9 +97,16 @@ export class Node {
   /** @throws {WarpError} `CLOSED` if the node was closed before it heard the bus and the change feed. */
   async ready(): Promise<void> {
     // One race for all: each leaves its traces on a promise that lives as long as the node.
-    this.#ready ??= Promise.race([Promise.all([this.bus?.live, this.#feed?.ready()]), this.#closed]).then(() => {});
+    this.#ready ??= Promise.race([this.#live(), this.#closed]).then(() => {});
     await this.#ready;
     requireOpen(this.context, "ready");
+  }
+
+  async #live(): Promise<void> {
+    const { store, local, epochs } = this.context;
+    await Promise.all([this.bus?.live, this.#feed?.ready()]);
+    // Where nothing else keeps values, the shared tier is to be of use.
+    if (store === undefined && local === undefined) await epochs?.sought();
   }
 
   status(): NodeStatus {

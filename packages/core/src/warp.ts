@@ -55,7 +55,11 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     this.#clock = this.#context.now;
   }
 
-  /** Resolves once this node hears the bus and the change feed, that one for at most twice `deadlines.store`. */
+  /**
+   * Resolves once this node hears the bus and the change feed, that one for at most twice `deadlines.store`; where the
+   * shared tier is all that keeps values, also once that takes them or has failed to answer (with a bus, about 2 s after
+   * it is heard if no other node is there). A `set` before that waits for it too.
+   */
   ready(): Promise<void> {
     return this.#node.ready();
   }

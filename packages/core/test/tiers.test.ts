@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { MemorySharedCache, type Warp } from "../src/index.ts";
-import { failOnUnhandledRejections, failureOf } from "./support/outcomes.ts";
+import { failOnUnhandledRejections, failureOf, watch } from "./support/outcomes.ts";
 import { ReadWorld } from "./support/read-world.ts";
 import { settle } from "./support/virtual-clock.ts";
 
@@ -269,5 +269,55 @@ describe("both tiers", () => {
     await a.set("k", 1);
     await world.clock.advance(10);
     expect(await b.get("k")).toBe(1);
+  });
+});
+
+describe("a node whose values are in the shared tier alone, and that has just started,", () => {
+  const parts = { store: false, shared: true } as const;
+
+  it("keeps what it is given at once, and is ready when it could", async () => {
+    const world = new ReadWorld();
+    world.sharedFaults.latencyMs = 50;
+    const node = world.node(parts, { localCache: false });
+    node.register("k", { ttl: "1m" });
+    const written = watch(node.set("k", 1));
+    const ready = watch(node.ready());
+    // Two calls for its epoch, of two halves each; then the put.
+    await world.clock.advance(199);
+    expect(ready.state).toBe("pending");
+    await world.clock.advance(1);
+    expect(ready.state).toBe("resolved");
+    await world.clock.advance(100);
+    expect(written.state).toBe("resolved");
+    world.sharedFaults.latencyMs = 0;
+    expect(await node.get("k")).toBe(1);
+  });
+
+  it("waits for a peer to name the epoch, where there may be one", async () => {
+    const world = new ReadWorld();
+    const node = world.node({ ...parts, bus: true }, { localCache: false });
+    node.register("k", { ttl: "1m" });
+    const written = watch(node.set("k", 1));
+    await world.clock.advance(1_500);
+    expect(written.state).toBe("pending");
+    await world.clock.advance(600);
+    expect(written.state).toBe("resolved");
+    expect(await node.get("k")).toBe(1);
+  });
+
+  it.each([
+    ["refuses", "refuses"],
+    ["is silent", "silent"],
+  ] as const)("waits no longer than a deadline for a tier that %s", async (_, mode) => {
+    const world = new ReadWorld();
+    world.sharedFaults.mode = mode;
+    const node = world.node(parts, { localCache: false });
+    node.register("k", { ttl: "1m" });
+    const calls = [watch(node.ready()), watch(node.set("k", 1))];
+    await world.clock.advance(250);
+    expect(calls.map(({ state }) => state)).toEqual(["resolved", "resolved"]);
+    const next = watch(node.set("k", 2));
+    await settle();
+    expect(next.state).toBe("resolved");
   });
 });

@@ -32,6 +32,9 @@ export class SharedEpoch {
   /** An event has come, and what stood in the tier at that time is not yet known: a peer may name just that. */
   #isAsking = false;
   #ended = false;
+  /** A try to find one is under way, or about to begin: a node's first. */
+  #isTrying = true;
+  #waiting: (() => void)[] = [];
 
   constructor(options: SharedEpochOptions) {
     this.#options = options;
@@ -39,6 +42,20 @@ export class SharedEpoch {
 
   get trusted(): string | undefined {
     return this.#trusted;
+  }
+
+  /**
+   * Resolves once an epoch is trusted, or the try to find one that is under way has failed; at once where none is.
+   * Takes two calls at most and the patience between them.
+   */
+  sought(): Promise<void> {
+    if (this.#trusted !== undefined || !this.#isTrying || this.#ended) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #tried(): void {
+    this.#isTrying = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Trusts what a peer names within `patienceMs`, else sets one. Whoever was told that a new one is on its way waits so. */
@@ -63,6 +80,7 @@ export class SharedEpoch {
     }
     this.#round++;
     this.#trusted = epoch;
+    this.#tried();
   }
 
   /** Of two epochs the tier says which is the later: news of the earlier may come late. */
@@ -80,6 +98,7 @@ export class SharedEpoch {
     this.#ended = true;
     this.#round++;
     this.#trusted = undefined;
+    this.#tried();
   }
 
   #distrust(): void {
@@ -97,13 +116,17 @@ export class SharedEpoch {
     let waitMs = firstWaitMs;
     let distrusts = afterEvent;
     for (let attempt = 0; round === this.#round; attempt++) {
+      this.#isTrying = true;
       try {
         await this.#replace(round, waitMs, distrusts);
-        if (round !== this.#round || this.#trusted !== undefined) return;
+        if (round !== this.#round) return;
+        this.#tried();
+        if (this.#trusted !== undefined) return;
         // Somebody else set one since: a peer will name it.
         waitMs = patienceMs;
         distrusts = false;
       } catch {
+        if (round === this.#round) this.#tried();
         await delay(clock, backoffMs(attempt, random, pauses), true);
       }
     }

@@ -70,6 +70,8 @@ export interface Announcer {
 export interface Epochs {
   /** The epoch whose entries may be served unasked. */
   readonly trusted: string | undefined;
+  /** Resolves once there is one, or the tier did not answer. */
+  sought(): Promise<void>;
   /** The tier may hold what it must not: a new epoch makes all its entries suspect. */
   renew(): void;
   /** Somebody else is replacing the epoch: trust what a peer names. */

@@ -64,6 +64,9 @@ const putShared = async (
   const { shared, bus, epochs } = context;
   const entry = context.local?.get(key);
   const keep = (): void => keepOnly(context, key, entry);
+  // A node that has just started has no epoch yet to put it under, and this may be the only place that keeps it.
+  if (context.local === undefined && epochs?.trusted === undefined && shared?.guard.state === "closed")
+    await epochs?.sought();
   if (shared === undefined || epochs?.trusted === undefined) return await dropElsewhere(context, [key], keep);
   const { ttlMs } = newLife(context, key, registration, false);
   const { graceMs } = registration;
