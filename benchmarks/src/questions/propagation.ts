@@ -215,7 +215,7 @@ const ask = async (): Promise<Answer> => {
         name,
         p50Ms,
         p99Ms,
-        lost,
+        Number.isFinite(lost) ? lost : "–",
         race,
         writers,
         unhandled,
