@@ -148,9 +148,12 @@ export class SingleFlight<F, L> {
   }
 
   #fetched(flight: Flight<F, L>): void {
+    if (flight.loaded === undefined) {
+      this.#end(flight);
+      return;
+    }
     const onLoaded = (): void => this.#end(flight);
-    if (flight.loaded === undefined) this.#end(flight);
-    else flight.loaded.then(onLoaded, onLoaded);
+    flight.loaded.then(onLoaded, onLoaded);
   }
 
   #end(flight: Flight<F, L>): void {
