@@ -113,6 +113,35 @@ describe("a change by somebody else than Warp", () => {
     expect(await late.get("k1")).toBe("new");
   });
 
+  it("is read also while the drop of its old copy is on its way to the shared tier", async () => {
+    const { world, feed, node } = await open();
+    await node.set("k1", "old");
+    await settle();
+    world.sharedFaults.latencyMs = 50;
+    world.outside.changeOutside("k1", storedJson("new"));
+    feed.tell("k1");
+    await settle();
+    world.sharedFaults.latencyMs = 0;
+    expect(await node.get("k1")).toBe("new");
+    await world.clock.advance(200);
+    expect(await node.get("k1")).toBe("new");
+  });
+
+  it("tells of a lease too, which a node without a bus then ends in time", async () => {
+    const { world, feed, node } = await open({});
+    const other = await world.readyNode();
+    other.register("k*", { ttl: "1h" });
+    await node.set("k1", 1);
+    const lease = await other.grantLease({ ttl: "5s" });
+    await other.attachKey(lease, "k1");
+    await other.close();
+    feed.tell(`\u0000warp:lease:${lease.id}`);
+    await world.clock.advance(1_000);
+    expect(node.peek("k1")).toBe(1);
+    await world.clock.advance(6_000);
+    expect(node.peek("k1")).toBeUndefined();
+  });
+
   it("does not take a dirty strong-local write with it: that is flushed, and merged where it has a merge", async () => {
     const { world, feed, node } = await open();
     node.register("n", { ttl: "1h", mode: "strong-local", merge: sum as MergeEngine });
@@ -199,10 +228,30 @@ describe("a change feed that may have missed changes", () => {
     expect(feed.attempts).toBeGreaterThan(3);
     expect(node.status().ports.changeFeed).toBe("up");
     expect(world.metrics.count("change_feed_down")).toBe(0);
-    expect(await node.get("k1")).toBe("new");
+    expect(world.metrics.count("bus_gaps_total", { reason: "change-feed" })).toBe(1);
+    // The first to ask: nobody has replaced what the shared tier held.
     const other = await world.readyNode({ shared: true });
     other.register("k*", { ttl: "1h" });
     expect(await other.get("k1")).toBe("new");
+    expect(await node.get("k1")).toBe("new");
+  });
+
+  it("makes what a node without a shared tier read before it watched suspect", async () => {
+    const world = new ReadWorld();
+    const feed = new HandFeed();
+    let resolve = (): void => undefined;
+    feed.begin = () =>
+      new Promise((done) => {
+        resolve = done;
+      });
+    const node = world.node({}, { changeFeed: feed });
+    node.register("k*", { ttl: "1h" });
+    await node.set("k1", "old");
+    world.outside.changeOutside("k1", storedJson("new"));
+    expect(await node.get("k1")).toBe("old");
+    resolve();
+    await settle();
+    expect(await node.get("k1")).toBe("new");
   });
 
   it("that never answers is given up at the store's deadline, and a late answer is ended", async () => {
