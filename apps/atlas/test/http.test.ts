@@ -16,6 +16,20 @@ afterAll(() => app.close());
 const ask = (method: Method, path: string, body?: object | string, headers?: Headers) =>
   request(url, method, path, body, headers);
 
+it.each([
+  ["PUT", "/cities/1", "{", 400],
+  ["PUT", "/cities/1", JSON.stringify({ name: "x".repeat(1_100_000) }), 413],
+  ["GET", "/cities/%ZZ", undefined, 400],
+  ["GET", `/cities/${"1".repeat(200)}`, undefined, 414],
+] as const)(
+  "a request that fits no route is told as any other that is wrong: %s %.14s",
+  async (method, path, body, status) => {
+    const answer = await ask(method, path, body, body === undefined ? {} : { "content-type": "application/json" });
+    expect(answer).toMatchObject({ status, body: { code: "INVALID_REQUEST" } });
+    expect(Object.keys(answer.body)).toEqual(["code", "message"]);
+  },
+);
+
 describe("cities", () => {
   it("a city is written and read", async () => {
     const written = await ask("PUT", "/cities/1", { name: "Rome", country: "IT", population: 2_318_895 });

@@ -1,4 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, afterEach, expect, it } from "@jest/globals";
 import { services } from "@warp/tests-services/servers";
 import { startServers } from "./platforms.ts";
@@ -58,4 +61,46 @@ it.each([
   running.push(service);
   expect(await service.exited).toEqual({ code: 1, signal: null });
   expect(service.printed).toContain(`what ${name} names cannot be used`);
+});
+
+it("a server that takes connections and never answers ends the service with 1 and names the variable", async () => {
+  const hole = createServer((socket) => socket.on("error", () => undefined).resume()).listen(0, "127.0.0.1");
+  await once(hole, "listening");
+  const place = `127.0.0.1:${(hole.address() as AddressInfo).port}`;
+  const s3 = { STORE: "s3", S3_BUCKET: "void", S3_ACCESS_KEY_ID: "id", S3_SECRET_ACCESS_KEY: "key" };
+  const cases: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+    ["NATS_URL", { ...postgres, STORE: "pg", BUS: "nats", NATS_URL: `nats://${place}`, CLUSTER: "unheard" }],
+    ["KAFKA_BROKERS", { ...postgres, STORE: "pg", BUS: "kafka", KAFKA_BROKERS: place, CLUSTER: "unheard" }],
+    ["S3_BUCKET", { ...s3, S3_ENDPOINT: `http://${place}` }],
+  ];
+  try {
+    const check = async ([name, environment]: (typeof cases)[number]): Promise<void> => {
+      const service = new ServiceProcess(environment);
+      running.push(service);
+      expect(await service.exited).toEqual({ code: 1, signal: null });
+      expect(service.printed).toContain(`what ${name}`);
+      expect(service.printed).toContain("no answer within");
+    };
+    await Promise.all(cases.map(check));
+  } finally {
+    hole.close();
+  }
+});
+
+it("an S3 that ignores the conditions of writes ends the service with 1, before it loses any", async () => {
+  const careless = createHttpServer((incoming, answer) => {
+    incoming.resume().on("end", () => answer.setHeader("etag", '"1"').end());
+  }).listen(0, "127.0.0.1");
+  await once(careless, "listening");
+  const service = new ServiceProcess({
+    ...{ STORE: "s3", S3_BUCKET: "void", S3_ACCESS_KEY_ID: "id", S3_SECRET_ACCESS_KEY: "key" },
+    S3_ENDPOINT: `http://127.0.0.1:${(careless.address() as AddressInfo).port}`,
+  });
+  running.push(service);
+  try {
+    expect(await service.exited).toEqual({ code: 1, signal: null });
+    expect(service.printed).toContain("ignores If-Match");
+  } finally {
+    careless.close();
+  }
 });

@@ -1,13 +1,23 @@
 import type { Platform } from "../config.ts";
 import type { Buses, Caches, Stores, Surroundings } from "./ports.ts";
 
+/** How long a server may take to answer at the start. Clients' own patience is minutes where nobody refuses them. */
+const answersWithinMs = 15_000;
+
 /** A server that does not answer is the variable's fault as far as its owner can see. */
-const naming = async <T>(variable: string, opening: Promise<T>): Promise<T> => {
+const naming = async <T>(variable: string, opening: Promise<T>, withinMs?: number): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_resolve, reject) => {
+    const late = (): void => reject(new Error(`no answer within ${withinMs} ms`));
+    if (withinMs !== undefined) timer = setTimeout(late, withinMs);
+  });
   try {
-    return await opening;
+    return await Promise.race([opening, silence]);
   } catch (cause) {
     const reason = cause instanceof Error && cause.message !== "" ? cause.message : String(cause);
     throw new Error(`what ${variable} names cannot be used: ${reason}`, { cause });
+  } finally {
+    clearTimeout(timer);
   }
 };
 
@@ -25,7 +35,8 @@ export const openStores = async ({ store }: Platform, surroundings: Surroundings
     }
     case "s3": {
       const { openS3 } = await import("./s3.ts");
-      return await naming("S3_BUCKET (with S3_ENDPOINT and the credentials)", openS3(store.s3, surroundings));
+      const name = "S3_BUCKET (with S3_ENDPOINT and the credentials)";
+      return await naming(name, openS3(store.s3, surroundings), answersWithinMs);
     }
   }
 };
@@ -49,12 +60,12 @@ export const openBuses = async ({ bus }: Platform, surroundings: Surroundings): 
     case "nats": {
       const { natsBuses } = await import("./nats.ts");
       const buses = natsBuses(bus.servers, surroundings);
-      return { ...buses, make: () => naming("NATS_URL", buses.make()) };
+      return { ...buses, make: () => naming("NATS_URL", buses.make(), answersWithinMs) };
     }
     case "kafka": {
       const { kafkaBuses } = await import("./kafka.ts");
       const buses = kafkaBuses(bus.brokers, surroundings);
-      return { ...buses, make: () => naming("KAFKA_BROKERS", buses.make()) };
+      return { ...buses, make: () => naming("KAFKA_BROKERS", buses.make(), answersWithinMs) };
     }
   }
 };

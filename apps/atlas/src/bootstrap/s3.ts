@@ -27,6 +27,8 @@ export const openS3 = async (
   };
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }));
+    // Many servers that speak S3 ignore conditions, and lose writes without a sound.
+    await make().verify();
   } catch (error) {
     await opened.close();
     throw error;

@@ -10,7 +10,7 @@ import { type App, compileZod, type ZodTypeProvider } from "./type-provider.ts";
 type LoggerOption = FastifyServerOptions["logger"];
 
 const createApp = (logger: LoggerOption): App => {
-  const app: App = Fastify({ logger: logger ?? false }).withTypeProvider<ZodTypeProvider>();
+  const app: App = Fastify({ logger: logger ?? false, frameworkErrors: sendError }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(compileZod);
   app.setErrorHandler(sendError);
   app.setNotFoundHandler(sendNotFound);

@@ -58,7 +58,9 @@ export const sendError = (error: FastifyError, request: FastifyRequest, reply: F
   }
   // What is nobody's doing but ours is for the log.
   if (status === 500) return reply.send({ code: "INTERNAL", message: "something is broken here; see the log" });
-  return reply.send({ code: error.code, message: error.message });
+  // Fastify's own codes name its parts, which are no business of a client's.
+  const code = error.code.startsWith("FST_") ? "INVALID_REQUEST" : error.code;
+  return reply.send({ code, message: error.message });
 };
 
 export const sendNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
