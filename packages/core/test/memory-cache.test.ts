@@ -110,6 +110,8 @@ class Rules {
       const item = this.proven[this.hand]!;
       if (!item.visited) {
         this.proven.splice(this.hand, 1);
+        // A round that is complete is over at once: who joins the others later is not of it.
+        if (this.hand >= this.proven.length) this.hand = 0;
         return;
       }
       item.visited = false;
