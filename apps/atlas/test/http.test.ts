@@ -22,7 +22,7 @@ it.each([
   ["GET", "/cities/%ZZ", undefined, 400],
   ["GET", `/cities/${"1".repeat(200)}`, undefined, 414],
 ] as const)(
-  "a request that fits no route is told as any other that is wrong: %s %.14s",
+  "a request that reaches no route is answered like every wrong one: %s %.14s",
   async (method, path, body, status) => {
     const answer = await ask(method, path, body, body === undefined ? {} : { "content-type": "application/json" });
     expect(answer).toMatchObject({ status, body: { code: "INVALID_REQUEST" } });
