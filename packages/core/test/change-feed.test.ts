@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { type ChangeFeed, type ChangeListener, MemoryStore, type MergeEngine, type Warp } from "../src/index.ts";
 import { sum } from "./support/cluster.ts";
 import { failOnUnhandledRejections, failureOf, watch } from "./support/outcomes.ts";
-import { ReadWorld } from "./support/read-world.ts";
+import { CapturedMetrics, ReadWorld } from "./support/read-world.ts";
 import { settle } from "./support/virtual-clock.ts";
 
 failOnUnhandledRejections();
@@ -52,6 +52,15 @@ const open = async (parts: Parameters<ReadWorld["node"]>[0] = { shared: true }):
   const node = await world.readyNode(parts, { changeFeed: feed });
   node.register("k*", { ttl: "1h" });
   return { world, feed, node };
+};
+
+/** A write leaves its slot in the shared tier empty: the next reader fills it. */
+const fillShared = async (world: ReadWorld): Promise<void> => {
+  const other = await world.readyNode({ shared: true, bus: true }, { metrics: new CapturedMetrics() });
+  other.register("k*", { ttl: "1h" });
+  expect(await other.get("k1")).toBe("old");
+  await settle();
+  await other.close();
 };
 
 const storeGaps = ({ world }: Foreign): number => world.metrics.count("bus_gaps_total", { reason: "change-feed" });
@@ -114,9 +123,9 @@ describe("a change by somebody else than Warp", () => {
   });
 
   it("is read also while the drop of its old copy is on its way to the shared tier", async () => {
-    const { world, feed, node } = await open();
+    const { world, feed, node } = await open({ shared: true, bus: true });
     await node.set("k1", "old");
-    await settle();
+    await fillShared(world);
     world.sharedFaults.latencyMs = 50;
     world.outside.changeOutside("k1", storedJson("new"));
     feed.tell("k1");
@@ -127,16 +136,19 @@ describe("a change by somebody else than Warp", () => {
     expect(await node.get("k1")).toBe("new");
   });
 
-  it("tells of a lease too, which a node without a bus then ends in time", async () => {
+  it("shows a lease too, which a node without a bus then ends in time", async () => {
     const { world, feed, node } = await open({});
-    const other = await world.readyNode();
+    await world.clock.advance(60_000);
+    const other = await world.readyNode({}, { metrics: new CapturedMetrics() });
     other.register("k*", { ttl: "1h" });
     await node.set("k1", 1);
     const lease = await other.grantLease({ ttl: "5s" });
     await other.attachKey(lease, "k1");
     await other.close();
+    const leases = node.status().leases;
     feed.tell(`\u0000warp:lease:${lease.id}`);
-    await world.clock.advance(1_000);
+    await world.clock.advance(4_000);
+    expect([leases, node.status().leases]).toEqual([0, 1]);
     expect(node.peek("k1")).toBe(1);
     await world.clock.advance(6_000);
     expect(node.peek("k1")).toBeUndefined();
@@ -213,11 +225,11 @@ describe("a change feed that may have missed changes", () => {
     feed.begin = async () => {
       throw new Error("no listener for you");
     };
-    const node = world.node({ shared: true }, { changeFeed: feed });
+    const node = world.node({ shared: true, bus: true }, { changeFeed: feed });
     node.register("k*", { ttl: "1h" });
-    await world.clock.advance(3_000);
+    await world.clock.advance(4_500);
     await node.set("k1", "old");
-    await settle();
+    await fillShared(world);
     world.outside.changeOutside("k1", storedJson("new"));
     expect(await node.get("k1")).toBe("old");
     expect(node.status().ports.changeFeed).toBe("down");
@@ -230,7 +242,7 @@ describe("a change feed that may have missed changes", () => {
     expect(world.metrics.count("change_feed_down")).toBe(0);
     expect(world.metrics.count("bus_gaps_total", { reason: "change-feed" })).toBe(1);
     // The first to ask: nobody has replaced what the shared tier held.
-    const other = await world.readyNode({ shared: true });
+    const other = await world.readyNode({ shared: true, bus: true });
     other.register("k*", { ttl: "1h" });
     expect(await other.get("k1")).toBe("new");
     expect(await node.get("k1")).toBe("new");
