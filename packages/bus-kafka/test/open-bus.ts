@@ -5,7 +5,7 @@ import { KafkaBus, type KafkaBusOptions } from "../src/index.ts";
 /** As the README has it: kafkajs waits longer by itself, and otherwise than here while tests run. */
 export const kafkaAt = (url: string, config: Partial<KafkaConfig> = {}): Kafka =>
   new Kafka({
-    brokers: url.replace("kafka://", "").split(","),
+    brokers: url.replace(/^kafka(\+mock)?:\/\//, "").split(","),
     logLevel: logLevel.NOTHING,
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },
     ...config,

@@ -64,6 +64,10 @@ const download = async (major: 3 | 4, folder: string): Promise<void> => {
   }
 };
 
+const mayStart = (): void => {
+  if (process.env.WARP_TEST_KAFKA === "mock") throw new Error("WARP_TEST_KAFKA=mock forbids to start a real Kafka.");
+};
+
 /** What it takes to run Kafka on this machine. */
 export interface KafkaProgram {
   readonly version: string;
@@ -74,9 +78,10 @@ export interface KafkaProgram {
 
 /**
  * A real Kafka broker, fetched by Maven once and kept in the user's cache (about 45 MB a version).
- * @throws If it can be neither found nor fetched, saying what to do.
+ * @throws If it can be neither found nor fetched, saying what to do; and with `WARP_TEST_KAFKA=mock`, to try that case.
  */
 export const findKafka = async (major: 3 | 4): Promise<KafkaProgram> => {
+  mayStart();
   const bin = await findPrograms({ ...ways, names: ["java"], packages: ["default-jre-headless"] });
   const version = versions[major];
   const folder = join(cache(), `kafka-${version}`);

@@ -14,7 +14,7 @@ const main = async (wanted: readonly ServiceName[]): Promise<void> => {
   try {
     for (const name of wanted) {
       const startedAt = performance.now();
-      const service = await startService(name);
+      const service = await startService(name, { standIn: true });
       running.push(service);
       console.log(`export ${services[name].variable}='${service.url}'`);
       console.error(`# ${services[name].name} is up after ${Math.round(performance.now() - startedAt)} ms`);

@@ -42,8 +42,9 @@ export interface ServerPlan {
   /** Makes its data, once. */
   prepare?(place: Place): Promise<void>;
   command(place: Place): readonly string[];
-  /** Whether it answers. By default: whether its first port takes connections. */
-  isUp?(place: Place, pid: number): Promise<boolean>;
+  /** Whether it answers, going by what it has printed too. By default: whether its first port takes connections. */
+  isUp?(place: Place, pid: number, output: string): Promise<boolean>;
+  /** Asked once it is up. */
   url(place: Place): string;
   /** Default 30 s. */
   readonly startsWithinMs?: number;
@@ -64,7 +65,7 @@ const start = async (plan: ServerPlan, place: Place): Promise<{ process: Supervi
   const process = supervise(place.folder, plan.command(place));
   const pid = await process.pid;
   const isUp = plan.isUp ?? (({ ports: [port = 0] }: Place) => accepts(port));
-  const answers = async (): Promise<boolean> => process.hasExited() || (await isUp(place, pid));
+  const answers = async (): Promise<boolean> => process.hasExited() || (await isUp(place, pid, process.output()));
   const up = (await cameAbout(answers, plan.startsWithinMs ?? 30_000)) && !process.hasExited();
   return { process, up };
 };

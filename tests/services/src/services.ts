@@ -1,4 +1,5 @@
 import { startKafka } from "./kafka.ts";
+import { isKafkaMock, startKafkaMock } from "./kafka-mock.ts";
 import { type NatsCluster, startNats, startNatsCluster } from "./nats.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
@@ -12,6 +13,15 @@ export type { RedisCluster } from "./redis-cluster.ts";
 export type { RedisSentinel } from "./redis-sentinel.ts";
 export type { RunningService, Server } from "./server.ts";
 
+/** What may stand in for a server that cannot be had, where little more than its protocol is needed. */
+export interface StandIn {
+  /** For people. */
+  readonly name: string;
+  start(): Promise<RunningService>;
+  /** Whether this is what the URL names. */
+  isAt(url: string): boolean;
+}
+
 /** A kind of server. */
 export interface Service<Started extends RunningService> {
   /** For people. */
@@ -20,6 +30,7 @@ export interface Service<Started extends RunningService> {
   readonly variable: string;
   /** Starts one of one's own. @throws If this machine has none and cannot install one, saying how to get it. */
   start(): Promise<Started>;
+  readonly standIn?: StandIn;
 }
 
 /** The servers that tests can ask for. */
@@ -52,13 +63,54 @@ export const services: Services = {
   },
   "redis-sentinel": { name: "Redis Sentinel", variable: "WARP_TEST_REDIS_SENTINEL_URL", start: startRedisSentinel },
   s3: { name: "Ceph RGW", variable: "WARP_TEST_S3_URL", start: startS3 },
-  kafka: { name: "Kafka 3", variable: "WARP_TEST_KAFKA_URL", start: () => startKafka(3) },
+  kafka: {
+    name: "Kafka 3",
+    variable: "WARP_TEST_KAFKA_URL",
+    start: () => startKafka(3),
+    standIn: { name: "librdkafka's mock cluster", start: startKafkaMock, isAt: isKafkaMock },
+  },
   kafka4: { name: "Kafka 4", variable: "WARP_TEST_KAFKA4_URL", start: () => startKafka(4) },
 };
 
-/** The server named by the environment; else a new one on free ports that ends with this process. */
-export const startService = async (name: ServiceName): Promise<RunningService> => {
-  const { variable, start } = services[name];
+/** Starts a server that nothing may stand in for. @throws If it cannot be had, saying how to get it. */
+export const startReal = <Started extends RunningService>(service: Service<Started>): Promise<Started> =>
+  service.start().catch((error: unknown) => {
+    const { name, standIn } = service;
+    if (standIn === undefined || !(error instanceof Error)) throw error;
+    throw new Error(`${error.message} This needs a real ${name}: ${standIn.name} is not enough.`, { cause: error });
+  });
+
+/** What a test asks of its server. */
+export interface Needs {
+  /** Whether what stands in for the server is enough. Default false: the test needs what only the real one does. */
+  readonly standIn?: boolean;
+}
+
+const startStandIn = async (name: string, standIn: StandIn, reason: Error): Promise<RunningService> => {
+  const started = await standIn.start().catch((error: unknown) => {
+    throw new Error(`${reason.message} ${standIn.name}, which may stand in, failed too: ${error}`, { cause: reason });
+  });
+  console.warn(`${name}: ${standIn.name} stands in. ${reason.message} What only the stand-in saw counts as unproven.`);
+  return started;
+};
+
+/**
+ * The server named by the environment; else a new one on free ports that ends with this process; else, where that is
+ * enough, what stands in for it, which is said on standard error.
+ * @throws If none can be had, saying how to get one.
+ */
+export const startService = async (service: ServiceName, needs: Needs = {}): Promise<RunningService> => {
+  const asked: Service<RunningService> = services[service];
+  const { name, variable, standIn } = asked;
   const given = process.env[variable];
-  return given === undefined || given === "" ? start() : { url: given, stop: async () => {} };
+  if (given !== undefined && given !== "") {
+    if (!needs.standIn && standIn?.isAt(given))
+      throw new Error(`This needs a real ${name}: ${variable} names ${standIn.name}.`);
+    return { url: given, stop: async () => {} };
+  }
+  if (!needs.standIn || standIn === undefined) return startReal(asked);
+  return asked.start().catch((error: unknown) => {
+    if (error instanceof Error) return startStandIn(name, standIn, error);
+    throw error;
+  });
 };
