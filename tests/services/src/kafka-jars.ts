@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { exists, findPrograms, runAlone } from "./programs.ts";
+import { exists, findPrograms, runAlone, ServerMissing } from "./programs.ts";
 
 interface Artifact {
   readonly group: string;
@@ -54,7 +54,7 @@ const download = async (major: 3 | 4, folder: string): Promise<void> => {
     const once = `cd '${partial}' && ${copy} && mv lib '${folder}'`;
     await runAlone(`kafka-${versions[major]}`, `test -d '${folder}' || (${once})`);
   } catch (error) {
-    throw new Error(
+    throw new ServerMissing(
       `Kafka ${versions[major]} could not be fetched by Maven. Where its repository is out of reach, start a broker ` +
         `yourself and set ${ways.variable} to ${ways.example}.`,
       { cause: error },
@@ -65,7 +65,8 @@ const download = async (major: 3 | 4, folder: string): Promise<void> => {
 };
 
 const mayStart = (): void => {
-  if (process.env.WARP_TEST_KAFKA === "mock") throw new Error("WARP_TEST_KAFKA=mock forbids to start a real Kafka.");
+  if (process.env.WARP_TEST_KAFKA === "mock")
+    throw new ServerMissing("WARP_TEST_KAFKA=mock forbids to start a real Kafka.");
 };
 
 /** What it takes to run Kafka on this machine. */

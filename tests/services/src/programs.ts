@@ -20,6 +20,9 @@ export interface Programs {
   readonly example: string;
 }
 
+/** This machine can neither find nor fetch a server. One that is there and does not work is another matter. */
+export class ServerMissing extends Error {}
+
 export const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
@@ -44,11 +47,11 @@ const installed = async ({ names, folders = [] }: Programs): Promise<string | un
   return undefined;
 };
 
-const missing = (programs: Programs, cause?: unknown): Error => {
+const missing = (programs: Programs, cause?: unknown): ServerMissing => {
   const { server, names, packages, folders = [], elsewhere, variable, example } = programs;
   const places = ["PATH", ...folders].join(", ");
   const others = elsewhere === undefined ? "" : `; ${elsewhere}`;
-  return new Error(
+  return new ServerMissing(
     `These tests need ${server}, and ${names.join(", ")} was not found in ${places}. Either install it (Debian, ` +
       `Ubuntu: apt-get install ${packages.join(" ")}${others}), or start one yourself and set ${variable}=${example}.`,
     { cause },

@@ -2,6 +2,7 @@ import { startKafka } from "./kafka.ts";
 import { isKafkaMock, startKafkaMock } from "./kafka-mock.ts";
 import { type NatsCluster, startNats, startNatsCluster } from "./nats.ts";
 import { startPostgres } from "./postgres.ts";
+import { ServerMissing } from "./programs.ts";
 import { startRedis } from "./redis.ts";
 import { type RedisCluster, startRedisCluster } from "./redis-cluster.ts";
 import { type RedisSentinel, startRedisSentinel } from "./redis-sentinel.ts";
@@ -76,7 +77,7 @@ export const services: Services = {
 export const startReal = <Started extends RunningService>(service: Service<Started>): Promise<Started> =>
   service.start().catch((error: unknown) => {
     const { name, standIn } = service;
-    if (standIn === undefined || !(error instanceof Error)) throw error;
+    if (standIn === undefined || !(error instanceof ServerMissing)) throw error;
     throw new Error(`${error.message} This needs a real ${name}: ${standIn.name} is not enough.`, { cause: error });
   });
 
@@ -95,8 +96,8 @@ const startStandIn = async (name: string, standIn: StandIn, reason: Error): Prom
 };
 
 /**
- * The server named by the environment; else a new one on free ports that ends with this process; else, where that is
- * enough, what stands in for it, which is said on standard error.
+ * The server named by the environment; else a new one on free ports that ends with this process; else, where there is
+ * none on this machine and that is enough, what stands in for it, which is said on standard error.
  * @throws If none can be had, saying how to get one.
  */
 export const startService = async (service: ServiceName, needs: Needs = {}): Promise<RunningService> => {
@@ -110,7 +111,7 @@ export const startService = async (service: ServiceName, needs: Needs = {}): Pro
   }
   if (!needs.standIn || standIn === undefined) return startReal(asked);
   return asked.start().catch((error: unknown) => {
-    if (error instanceof Error) return startStandIn(name, standIn, error);
+    if (error instanceof ServerMissing) return startStandIn(name, standIn, error);
     throw error;
   });
 };
