@@ -1,6 +1,6 @@
 import { chown, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cameAbout, run } from "./processes.ts";
+import { cameAbout, freezeProcess, run } from "./processes.ts";
 import { findPrograms } from "./programs.ts";
 import { type Place, type Server, startServer } from "./server.ts";
 
@@ -62,7 +62,11 @@ const asOne = (server: Server): Server => {
       await kill();
       await server.restart();
     },
-    freeze: () => signalAll("SIGSTOP"),
+    freeze: async () => {
+      await server.freeze();
+      // One that has ended is not waited for.
+      for (const child of await childrenOf(await server.pid())) if (send(child, "SIGSTOP")) await freezeProcess(child);
+    },
     thaw: () => signalAll("SIGCONT"),
     stop: async () => {
       await signalAll("SIGCONT");

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -39,8 +40,30 @@ export const cameAbout = async (condition: () => Promise<boolean> | boolean, wit
   return false;
 };
 
+/** By the kernel's word; a thread that has ended meanwhile stands still. */
+const standsStill = async (pid: number, thread: string): Promise<boolean> => {
+  const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8").catch(() => "");
+  // Behind the name, which may hold anything: the state.
+  return stat === "" || /^[TtZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+};
+
+/**
+ * SIGSTOP; resolves once every thread stands still, which is a while after the signal was sent. Where the kernel does
+ * not show threads (macOS), at once.
+ */
+export const freezeProcess = async (pid: number): Promise<void> => {
+  process.kill(pid, "SIGSTOP");
+  const allStand = async (): Promise<boolean> => {
+    const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+    const each = await Promise.all(threads.map((thread) => standsStill(pid, thread)));
+    return each.every((stands) => stands);
+  };
+  if (!(await cameAbout(allStand, freezesWithinMs))) throw new Error(`process ${pid} did not stop at SIGSTOP`);
+};
+
 const supervisor = fileURLToPath(new URL("../bin/supervise.sh", import.meta.url));
 const endsWithinMs = 20_000;
+const freezesWithinMs = 10_000;
 
 /** A process that ends with this one, however this one ends. */
 export interface Supervised {

@@ -2,7 +2,7 @@ import { mkdtemp } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cameAbout, freePort, type Supervised, supervise } from "./processes.ts";
+import { cameAbout, freePort, freezeProcess, type Supervised, supervise } from "./processes.ts";
 
 /** A server that tests may talk to. */
 export interface RunningService {
@@ -20,7 +20,7 @@ export interface Server extends RunningService {
   kill(): Promise<void>;
   /** After `kill`, or in its place: starts it again, on the same port with the same data; resolves once it is up. */
   restart(): Promise<void>;
-  /** SIGSTOP: connections stay open and nothing answers. */
+  /** SIGSTOP: connections stay open and nothing answers from when it resolves. */
   freeze(): Promise<void>;
   /** SIGCONT. */
   thaw(): Promise<void>;
@@ -91,7 +91,7 @@ const serverAt = (plan: ServerPlan, place: Place, first: Supervised): Server => 
       process_ = again.process;
       if (!again.up) throw new Error(`${plan.name} did not come up again:\n${process_.output()}`);
     },
-    freeze: () => signal("SIGSTOP"),
+    freeze: async () => freezeProcess(await process_.pid),
     thaw: () => signal("SIGCONT"),
     stop: () => process_.stop(),
   };

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { access, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,15 +54,23 @@ describe("a server for tests", () => {
   });
 
   it("stands still while it is frozen, and can be stopped all the same", async () => {
-    const server = await services.postgres.start();
-    const state = async (): Promise<string | undefined> =>
-      /^State:\s+(\S)/m.exec(await readFile(`/proc/${await server.pid()}/status`, "utf8"))?.[1];
-    await server.freeze();
-    await until("the freeze", async () => (await state()) === "T");
-    await server.thaw();
-    await until("the thaw", async () => (await state()) !== "T");
+    // It has threads, which a signal does not stop all at once.
+    const server = await services.nats.start();
+    const pid = await server.pid();
+    const states = (): readonly (string | undefined)[] =>
+      readdirSync(`/proc/${pid}/task`).map(
+        (thread) => /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"))?.[1],
+      );
+    const seen = new Set<string | undefined>();
+    for (let times = 0; times < 20; times += 1) {
+      await server.freeze();
+      for (const state of states()) seen.add(state);
+      await server.thaw();
+    }
+    await until("the thaw", async () => !states().includes("T"));
     await server.freeze();
     await server.stop();
+    expect([...seen]).toEqual(["T"]);
   });
 
   it("is stopped and its folder removed when the process that asked for it is killed", async () => {
