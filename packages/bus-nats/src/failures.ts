@@ -1,7 +1,7 @@
 import { WarpError, type WarpErrorCode } from "@warp/core";
 
 /** Errors of another realm are no `instanceof Error`. */
-const messageOf = (cause: unknown): string =>
+export const messageOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "message" in cause ? String(cause.message) : String(cause);
 
 export const busError = (code: WarpErrorCode, message: string, operation: string, cause?: unknown): WarpError =>

@@ -1,5 +1,5 @@
 import { WarpError } from "@warp/core";
-import { busError } from "./failures.ts";
+import { busError, messageOf } from "./failures.ts";
 import type { NatsClient } from "./nats-client.ts";
 import type { StreamSettings } from "./options.ts";
 
@@ -188,6 +188,9 @@ export class Stream {
 /** What rejects where JetStream is not there, or has no leader. */
 export const streamError = (operation: string, cause: unknown): WarpError => {
   if (WarpError.is(cause)) return cause;
-  const message = cause instanceof Refusal ? cause.message : "JetStream did not answer: is it on, and has it a leader?";
+  const message =
+    cause instanceof Refusal
+      ? cause.message
+      : `JetStream did not answer: is it on, and has it a leader? (${messageOf(cause)})`;
   return busError("UNAVAILABLE", message, operation, cause);
 };

@@ -22,17 +22,21 @@ export const within = <T>(work: Promise<T>, { operation, call, clock }: Patience
   const { signal, timeoutMs } = call ?? {};
   if (signal === undefined && timeoutMs === undefined) return work;
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(busError("ABORTED", `the ${operation} was aborted`, operation, signal?.reason));
-    const onTimeout = (): void =>
-      reject(busError("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`, operation));
-    const cancel = timeoutMs === undefined ? undefined : clock.schedule(timeoutMs, onTimeout);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const done = (): void => {
+    // Whatever comes first: `work` may never settle, and the signal may outlive it.
+    const done = (settle: () => void): void => {
       cancel?.();
       signal?.removeEventListener("abort", onAbort);
+      settle();
     };
-    work.then(resolve, reject).finally(done);
-    // `work` may never settle.
-    signal?.addEventListener("abort", done, { once: true });
+    const refuse = (code: "ABORTED" | "DEADLINE_EXCEEDED", message: string, cause?: unknown): void =>
+      done(() => reject(busError(code, message, operation, cause)));
+    const onAbort = (): void => refuse("ABORTED", `the ${operation} was aborted`, signal?.reason);
+    const onTimeout = (): void => refuse("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`);
+    const cancel = timeoutMs === undefined ? undefined : clock.schedule(timeoutMs, onTimeout);
+    signal?.addEventListener("abort", onAbort);
+    work.then(
+      (result) => done(() => resolve(result)),
+      (error: unknown) => done(() => reject(error)),
+    );
   });
 };

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "@jest/globals";
 import { WarpError } from "@warp/core";
 import { deliveryOf } from "../src/delivery.ts";
@@ -37,6 +38,24 @@ describe("NatsBus", () => {
       code: "ABORTED",
     });
     expect(calls).toEqual([]);
+  });
+
+  it("leaves nothing behind at a signal that outlives its calls, however they end", async () => {
+    const { signal } = new AbortController();
+    await new NatsBus(noting([])).publish(bytes("1"), undefined, { signal, timeoutMs: 60_000 });
+    const silent = new NatsBus(noting([], () => new Promise(() => {})));
+    const late = silent.publish(bytes("2"), undefined, { signal, timeoutMs: 1 });
+    await expect(late).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  it("says that the connection was closed also where a stream keeps the broadcasts", async () => {
+    const closed = { ...noting([]), request: () => Promise.reject(new Error("CONNECTION_CLOSED")) };
+    const published = new NatsBus(closed, { jetStream: {} }).publish(bytes("1"));
+    await expect(published).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: "JetStream did not answer: is it on, and has it a leader? (CONNECTION_CLOSED)",
+    });
   });
 
   it("rejects all publishes of a tick whose round trip breaks, with the client's error as cause", async () => {
