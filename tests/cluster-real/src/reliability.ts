@@ -119,12 +119,26 @@ const heap = async (site: Site, combinations: readonly Combination[]): Promise<v
   }
 };
 
+const allParts = ["mixed", "invalidations", "heap"];
+/** What asks for nothing that there is: it would pass without having run. */
+const mistakes: readonly string[] = [
+  ...positionals.filter((part) => !allParts.includes(part)).map((part) => `there is no part "${part}"`),
+  ...(values.on ?? [])
+    .filter((name) => !everywhere.some((each) => nameOf(each) === name))
+    .map((name) => `there is no combination "${name}"`),
+  ...(["seed", "calls", "faults", "invalidations", "keys"] as const)
+    .filter((name) => !/^\d+$/.test(values[name]))
+    .map((name) => `--${name} takes a whole number, not "${values[name]}"`),
+];
 const combinations =
   values.on === undefined ? everywhere : everywhere.filter((each) => values.on?.includes(nameOf(each)));
-if (values.help || combinations.length === 0) console.log(usage);
-else {
+if (values.help) console.log(usage);
+else if (mistakes.length > 0) {
+  failed = true;
+  console.error(`${mistakes.join("\n")}\n\n${usage}`);
+} else {
   const site = new Site();
-  const parts = positionals.length === 0 ? ["mixed", "invalidations", "heap"] : positionals;
+  const parts = positionals.length === 0 ? allParts : positionals;
   try {
     if (parts.includes("mixed")) await mixed(site, combinations);
     if (parts.includes("invalidations")) await invalidations(site, combinations);
