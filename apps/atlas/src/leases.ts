@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Node } from "./bootstrap.ts";
 import { type City, type CityKey, cityKey, largestByCountry } from "./data.ts";
 import type { Draw } from "./draw.ts";
@@ -44,7 +45,7 @@ export class CountryLeases {
   }
 
   async revoke(): Promise<void> {
-    this.#copies = (await this.#born()).length;
+    this.#copies = await this.#read();
     this.#revokedAt = performance.now();
     await traffic(this.#leases, { concurrency }, async (lease) => {
       await this.#node().revokeLease(lease);
@@ -55,6 +56,18 @@ export class CountryLeases {
   async revocation(): Promise<Revocation> {
     const left = (await this.#born()).filter((at) => at < this.#revokedAt).length;
     return { leases: this.#leases.length, keys: this.#keys.length, copies: this.#copies, left };
+  }
+
+  /** Reads all keys, until there are copies to drop: a shared tier keeps none before its nodes have agreed on an epoch. */
+  async #read(): Promise<number> {
+    for (let patience = 50; ; patience -= 1) {
+      await traffic(this.#nodes, { concurrency }, async (node) => {
+        await node.getMany(this.#keys);
+      });
+      const copies = (await this.#born()).length;
+      if (copies > 0 || patience === 0) return copies;
+      await pause(200);
+    }
   }
 
   /** When each copy that a node holds of an attached key came to be. */
