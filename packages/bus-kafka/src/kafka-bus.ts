@@ -1,4 +1,4 @@
-import type { Bus, BusListener, CallOptions, Cancel, NodeId } from "@warp/core";
+import { type Bus, type BusListener, type CallOptions, type Cancel, type NodeId, WarpError } from "@warp/core";
 import { busError } from "./failures.ts";
 import type { KafkaClient } from "./kafka-client.ts";
 import { type KafkaBusOptions, type KafkaBusSettings, settingsOf, surroundingsBytes } from "./options.ts";
@@ -31,9 +31,11 @@ export class KafkaBus implements Bus {
 
   /**
    * @param kafka Of kafkajs; made by the caller. What the bus makes with it, it ends.
-   * @throws {WarpError} `INVALID_ARGUMENT` naming the option.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for another client.
    */
   constructor(kafka: KafkaClient, options: KafkaBusOptions = {}) {
+    if (typeof (kafka as Partial<KafkaClient> | undefined)?.producer !== "function")
+      throw new WarpError("UNSUPPORTED", "KafkaBus needs a Kafka object of kafkajs 2: producer is missing");
     this.#kafka = kafka;
     this.#settings = settingsOf(options);
     this.maxFrameBytes = this.#settings.maxMessageBytes - surroundingsBytes;

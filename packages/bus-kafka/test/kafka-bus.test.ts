@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { KafkaBus } from "../src/index.ts";
+import { KafkaBus, type KafkaClient } from "../src/index.ts";
 import { FakeKafka, Gate } from "./fake-kafka.ts";
 import { bytes, HeldTimers, Recorder, until } from "./recorder.ts";
 
@@ -221,4 +221,10 @@ describe("options", () => {
     const error = expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(name) });
     expect(() => new KafkaBus(new FakeKafka(), options)).toThrow(error);
   });
+});
+
+it.each([undefined, {}])("%p in place of the client is UNSUPPORTED, and says what is needed", (client) => {
+  expect(() => new KafkaBus(client as unknown as KafkaClient)).toThrow(
+    expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringContaining("KafkaBus needs") }),
+  );
 });

@@ -1,4 +1,4 @@
-import { type Bus, type BusListener, type CallOptions, type NodeId, systemRandom } from "@warp/core";
+import { type Bus, type BusListener, type CallOptions, type NodeId, systemRandom, WarpError } from "@warp/core";
 import { ConnectionWatch } from "./connection-watch.ts";
 import { busError } from "./failures.ts";
 import { LiveSubscription } from "./live-subscription.ts";
@@ -27,9 +27,14 @@ export class NatsBus implements Bus {
   /**
    * @param connection Made by the caller, who also closes it. Of `nats` 2 or `@nats-io/transport-node` 3, with
    *   `maxReconnectAttempts: -1` and without `noEcho`.
-   * @throws {WarpError} `INVALID_ARGUMENT` naming the option.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for another client.
    */
   constructor(connection: NatsClient, options: NatsBusOptions = {}) {
+    if (typeof (connection as Partial<NatsClient> | undefined)?.publish !== "function")
+      throw new WarpError(
+        "UNSUPPORTED",
+        "NatsBus needs a connection of nats 2 or @nats-io/transport-node 3: publish is missing",
+      );
     const settings = settingsOf(options);
     this.#connection = connection;
     this.#settings = settings;

@@ -106,3 +106,9 @@ describe("NatsBus", () => {
     expect(deliveryOf({ data })).toBeUndefined();
   });
 });
+
+it.each([undefined, {}])("%p in place of the client is UNSUPPORTED, and says what is needed", (client) => {
+  expect(() => new NatsBus(client as unknown as NatsClient)).toThrow(
+    expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringContaining("NatsBus needs") }),
+  );
+});

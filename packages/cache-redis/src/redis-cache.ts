@@ -78,7 +78,7 @@ export class RedisCache implements SharedCache {
    * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for another client.
    */
   constructor(client: RedisClient, options: RedisCacheOptions = {}) {
-    if (typeof (client as Partial<RedisBytesClient>).evalshaBuffer !== "function")
+    if (typeof (client as Partial<RedisBytesClient> | undefined)?.evalshaBuffer !== "function")
       throw new WarpError("UNSUPPORTED", "RedisCache needs a client of ioredis 5 or 6: evalshaBuffer is missing");
     this.#client = client as RedisBytesClient;
     this.#settings = settingsOf(options);

@@ -21,8 +21,8 @@ describe("options of RedisCache", () => {
     expect(make).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(name) }));
   });
 
-  it("take no client of another kind", () => {
-    const make = (): RedisCache => new RedisCache({ status: "ready" } as never);
+  it.each([undefined, { status: "ready" }])("take no client of another kind, as %p", (client) => {
+    const make = (): RedisCache => new RedisCache(client as never);
     expect(make).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
   });
 });

@@ -44,9 +44,11 @@ export class S3Store implements Store, History {
   /**
    * No I/O.
    * @param client Made by the caller, who also closes it, after `close()`.
-   * @throws {WarpError} `INVALID_ARGUMENT` naming the option.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for another client.
    */
   constructor(client: S3Sender, options: S3StoreOptions) {
+    if (typeof (client as Partial<S3Sender> | undefined)?.send !== "function")
+      throw new WarpError("UNSUPPORTED", "S3Store needs an S3Client of @aws-sdk/client-s3 3: send is missing");
     const settings = settingsOf(options);
     if (client.config?.cacheMiddleware === true)
       throw new WarpError(

@@ -396,3 +396,9 @@ describe("options", () => {
     expect(() => new S3Store(caching, { bucket: "bucket" })).toThrow(/cacheMiddleware/);
   });
 });
+
+it.each([undefined, {}])("%p in place of the client is UNSUPPORTED, and says what is needed", (client) => {
+  expect(() => new S3Store(client as unknown as S3Sender, { bucket: "b" })).toThrow(
+    expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringContaining("S3Store needs") }),
+  );
+});

@@ -7,8 +7,11 @@ const unknown = asked.filter((name) => !isName(name));
 
 /** Starts the named services one after another, says how to reach them, and runs until it is interrupted. */
 const main = async (wanted: readonly ServiceName[]): Promise<void> => {
+  const parent = process.ppid;
   const ended = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    // A parent that was killed says nothing: somebody else is the parent then.
+    setInterval(() => process.ppid !== parent && resolve(), 500).unref();
   });
   const running: RunningService[] = [];
   try {
