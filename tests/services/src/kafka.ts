@@ -98,7 +98,8 @@ export const startKafka = async (major: 3 | 4): Promise<Server> => {
       await writeFile(settings, settingsOf(place));
       await writeFile(join(place.folder, "log.properties"), logSettings[major]);
       const [command = "", ...args] = java(program, place, major);
-      const cluster = randomBytes(16).toString("base64url");
+      // One that begins with a dash would be taken for another option.
+      const cluster = randomBytes(16).toString("base64url").replace(/^-/, "A");
       await run(command, [...args, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", settings]);
     },
     command: (place) => [
