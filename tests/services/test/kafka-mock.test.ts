@@ -57,10 +57,10 @@ describe("Kafka's stand-in", () => {
 
   it("leaves no process behind when it is stopped", async () => {
     const server = await startKafkaMock();
-    const status = `/proc/${await server.pid()}/status`;
-    expect(await readFile(status, "utf8")).toContain("node");
+    const command = `/proc/${await server.pid()}/cmdline`;
+    expect(await readFile(command, "utf8")).toContain("kafka-mock");
     await server.stop();
-    await expect(readFile(status, "utf8")).rejects.toThrow("ENOENT");
+    await expect(readFile(command, "utf8")).rejects.toThrow("ENOENT");
   });
 
   it("does not serve a test that needs a real broker: that one fails, and says so", async () => {
