@@ -1,4 +1,4 @@
-import { type Entry, isDirty, isVisited } from "../values/entry.ts";
+import { type Entry, isDirty, isVisited, markVisited } from "../values/entry.ts";
 import { Newcomers } from "./newcomers.ts";
 import { SieveHand } from "./sieve-hand.ts";
 import { Survey } from "./survey.ts";
@@ -42,10 +42,10 @@ export class Eviction {
   }
 
   /** To be called when `key`, which was not there, has been added. @param isFull Whether room must be made now. */
-  onAdd(key: string, isFull: boolean): void {
+  onAdd(key: string, entry: Entry, isFull: boolean): void {
     if (!this.#started && !isFull) return;
     this.#started = true;
-    this.#newcomers.push(key);
+    this.#newcomers.push(key, entry);
     if (!isFull) {
       while (this.#isOver()) this.#newcomers.shift();
     } else if (this.#survey.onCome()) {
@@ -56,11 +56,14 @@ export class Eviction {
 
   /** To be called when an entry gives way to another in its place. */
   onReplace(old: Entry, entry: Entry): void {
+    // On probation it has proved itself; whoever judges `old` there need not look up what took its place.
+    markVisited(old);
     this.#hand.onReplace(old, entry);
   }
 
   /** To be called before an entry is removed, evicted or not. */
   onRemove(entry: Entry): void {
+    markVisited(entry);
     this.#hand.onRemove(entry);
   }
 
@@ -91,9 +94,11 @@ export class Eviction {
 
   /** The oldest on probation stays or goes. @returns Whether it went. */
   #judge(put: Entry, evict: (key: string, entry: Entry) => void): boolean {
-    const key = this.#newcomers.shift() as string;
-    const entry = this.#entries.get(key);
-    if (entry === undefined || isVisited(entry) || entry === put || isDirty(entry) || this.#isLetIn()) return false;
+    const { key, entry } = this.#newcomers;
+    this.#newcomers.shift();
+    // One that was removed or replaced meanwhile bears the mark, too.
+    if (key === undefined || entry === undefined || isVisited(entry)) return false;
+    if (entry === put || isDirty(entry) || this.#isLetIn()) return false;
     evict(key, entry);
     return true;
   }
@@ -112,7 +117,8 @@ export class Eviction {
 
   /** Where all others are dirty: the oldest on probation that is not. */
   #evictNewcomer(put: Entry, evict: (key: string, entry: Entry) => void): boolean {
-    for (let key = this.#newcomers.shift(); key !== undefined; key = this.#newcomers.shift()) {
+    for (let { key } = this.#newcomers; key !== undefined; key = this.#newcomers.key) {
+      this.#newcomers.shift();
       const entry = this.#entries.get(key);
       if (entry === undefined || isDirty(entry)) continue;
       if (entry !== put) {
@@ -120,7 +126,7 @@ export class Eviction {
         return true;
       }
       if (this.#newcomers.count > 0) continue;
-      this.#newcomers.push(key);
+      this.#newcomers.push(key, entry);
       return false;
     }
     return false;

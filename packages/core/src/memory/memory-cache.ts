@@ -103,7 +103,7 @@ export class MemoryCache implements LocalCache {
     if (old === undefined) {
       this.#sweep.onAdd(entry);
       const isOver = this.#isOver();
-      this.#eviction.onAdd(key, isOver);
+      this.#eviction.onAdd(key, entry, isOver);
       if (isOver) this.#makeRoom(key, entry);
       return;
     }
