@@ -291,6 +291,16 @@ describe("a bound in bytes", () => {
     );
   });
 
+  it("a value that grows makes room also after a newcomer that was removed", () => {
+    const cache = sized();
+    cache.set("a", lasting(0));
+    cache.set("b", lasting(0));
+    cache.set("too large", lasting(101));
+    cache.set("b", lasting(84));
+    cache.set("a", lasting(17));
+    expect([cache.get("a")?.value, cache.get("b")]).toEqual([17, undefined]);
+  });
+
   it("a value that grows makes room among the others, and does not go itself", () => {
     const cache = sized();
     cache.set("a", lasting(0));

@@ -117,9 +117,11 @@ export class Eviction {
 
   /** Where all others are dirty: the oldest on probation that is not. */
   #evictNewcomer(put: Entry, evict: (key: string, entry: Entry) => void): boolean {
+    let isGone = false;
     for (let { key } = this.#newcomers; key !== undefined; key = this.#newcomers.key) {
       this.#newcomers.shift();
       const entry = this.#entries.get(key);
+      isGone ||= entry === undefined;
       if (entry === undefined || isDirty(entry)) continue;
       if (entry !== put) {
         evict(key, entry);
@@ -127,8 +129,9 @@ export class Eviction {
       }
       if (this.#newcomers.count > 0) continue;
       this.#newcomers.push(key, entry);
-      return false;
+      break;
     }
-    return false;
+    // In place of newcomers that were removed the hand has spared as many of the others.
+    return isGone && this.#hand.evict(put, this.#newcomers.count, evict);
   }
 }
