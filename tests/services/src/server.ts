@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -109,7 +109,12 @@ export const startServer = async (plan: ServerPlan): Promise<Server> => {
     const folder = await mkdtemp(join(tmpdir(), `warp-${plan.name.toLowerCase()}-`));
     const ports = await Promise.all(Array.from({ length: plan.ports ?? 1 }, freePort));
     const place = { folder, ports };
-    await plan.prepare?.(place);
+    try {
+      await plan.prepare?.(place);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
     const { process, up } = await start(plan, place);
     if (up) return serverAt(plan, place, process);
     output = process.output();

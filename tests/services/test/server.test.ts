@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
-import { accepts } from "../src/server.ts";
+import { accepts, startServer } from "../src/server.ts";
 import { services } from "../src/services.ts";
 
 const until = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
@@ -71,6 +71,21 @@ describe("a server for tests", () => {
     await server.freeze();
     await server.stop();
     expect([...seen]).toEqual(["T"]);
+  });
+
+  it("that cannot be prepared leaves no folder behind, and tells why", async () => {
+    let folder = "";
+    const plan = {
+      name: "Unprepared",
+      prepare: async (place: { readonly folder: string }): Promise<void> => {
+        folder = place.folder;
+        throw new Error("no data");
+      },
+      command: () => ["true"],
+      url: () => "",
+    };
+    await expect(startServer(plan)).rejects.toThrow("no data");
+    expect(await exists(folder)).toBe(false);
   });
 
   it("is stopped and its folder removed when the process that asked for it is killed", async () => {
