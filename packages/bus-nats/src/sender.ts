@@ -37,13 +37,19 @@ export class Sender {
     const taken = new Promise<void>((resolve, reject) => {
       outgoing = { subject, data, isAwaited: true, resolve, reject };
       this.#waiting.push(outgoing);
-      if (this.#waiting.length === 1) queueMicrotask(() => this.#sendWaiting());
+      if (this.#waiting.length === 1) this.#sendSoon();
     });
     try {
       await within(taken, { operation: "publish", call, clock: this.#clock });
     } finally {
       if (outgoing !== undefined) outgoing.isAwaited = false;
     }
+  }
+
+  /** After all that is due in this turn: what one reply set off shares one write to the socket, and one PING. */
+  #sendSoon(): void {
+    // From within a tick the next tick comes before the microtasks; from within a microtask after them.
+    queueMicrotask(() => process.nextTick(() => this.#sendWaiting()));
   }
 
   #sendWaiting(): void {

@@ -55,6 +55,11 @@ const slotOf = (value: Buffer, now: number): RedisSlot => {
   return new RedisSlot(value, value.subarray(headLength), isLive ? leftMs : 0);
 };
 
+/** What nobody waits for any more would only land late. */
+const requireWanted = ({ signal }: CallOptions): void => {
+  if (signal?.aborted === true) throw new Error("the call was given up before it was sent");
+};
+
 const isUnknownScript = (error: unknown): boolean =>
   typeof error === "object" && error !== null && String((error as Error).message).startsWith("NOSCRIPT");
 
@@ -110,7 +115,7 @@ export class RedisCache implements SharedCache {
   async put(puts: readonly SharedPut[], options: CallOptions = {}): Promise<readonly boolean[]> {
     const landed = new Array<boolean>(puts.length);
     await this.#turns.take(this.#prepared(puts), (prepared) =>
-      this.#send(prepared, options, async ({ items, places, slot }) => {
+      this.#sendInTurn(prepared, options, async ({ items, places, slot }) => {
         const [, marks] = await this.#run(slot, items, ["put", this.#settings.random.id(), packed(items)]);
         for (const [index, place] of places.entries()) landed[place] = (marks as Buffer)[index] === 0x31;
       }),
@@ -120,7 +125,7 @@ export class RedisCache implements SharedCache {
 
   async drop(keys: readonly string[], options: CallOptions = {}): Promise<void> {
     await this.#turns.take(this.#items(keys), (all) =>
-      this.#send(all, options, async ({ items, slot }) => {
+      this.#sendInTurn(all, options, async ({ items, slot }) => {
         await this.#run(slot, items, ["drop"]);
       }),
     );
@@ -155,15 +160,26 @@ export class RedisCache implements SharedCache {
     return keys.map((key) => ({ key: this.#slotKey(key), size: 0 }));
   }
 
-  /** Sends one command for each batch of `items`, all at once. */
+  /** As `#send`, after whatever had to go before. */
+  async #sendInTurn<T extends Item>(
+    items: readonly T[],
+    options: CallOptions,
+    sendBatch: (batch: Batch<T>) => Promise<void>,
+  ): Promise<void> {
+    requireWanted(options);
+    await this.#send(items, options, sendBatch);
+  }
+
+  /** Sends one command for each batch of `items`, all at once. The signal is asked for only after a wait: it costs much of a call. */
   async #send<T extends Item>(
     items: readonly T[],
     options: CallOptions,
     sendBatch: (batch: Batch<T>) => Promise<void>,
   ): Promise<void> {
-    if (!this.#readiness.isReady) await this.#readiness.ready(options);
-    // What nobody waits for any more would only land late.
-    if (options.signal?.aborted === true) throw new Error("the call was given up before it was sent");
+    if (!this.#readiness.isReady) {
+      await this.#readiness.ready(options);
+      requireWanted(options);
+    }
     // ioredis puts its own prefix in front, which may hold a hash tag.
     const { keyPrefix = "" } = this.#client.options;
     const slotOf = this.#client.isCluster ? ({ key }: Item): number => keySlot(keyPrefix + key) : undefined;

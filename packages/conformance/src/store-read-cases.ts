@@ -234,7 +234,7 @@ export const storeReadCases: CaseTable<StoreSubject> = {
       return before >= expiresAt + 1;
     });
   },
-  "an expired value reads as a tombstone with the value's revision, and is never called unchanged": async (
+  "an expired value reads as a tombstone with the value's revision and expiry, and is never called unchanged": async (
     store,
     other,
     time,
@@ -248,6 +248,7 @@ export const storeReadCases: CaseTable<StoreSubject> = {
       assert.ok(answer !== undefined && answer !== "unchanged", "a record");
       assert.equal(answer.value, undefined);
       assert.equal(answer.revision, value.revision);
+      assert.equal(answer.expiresAt, value.expiresAt);
     }
   },
   "a commit over an expired value is conditional on that value's revision": async (store, other, time) => {

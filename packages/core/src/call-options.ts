@@ -2,7 +2,7 @@ import { WarpError } from "./errors.ts";
 import { abortedError, waitFor } from "./mechanisms/wait.ts";
 import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
 import type { Context } from "./paths/context.ts";
-import type { ReadRequest } from "./paths/read.ts";
+import type { ReadRequest } from "./paths/waiting.ts";
 import type { WarmupOptions } from "./paths/warmup.ts";
 import type { WriteRequest } from "./paths/write-values.ts";
 import { type Duration, describeValue, durationMs } from "./values/duration.ts";

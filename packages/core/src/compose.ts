@@ -2,11 +2,13 @@ import type { WarpError } from "./errors.ts";
 import { BackgroundErrors } from "./mechanisms/background-errors.ts";
 import { Breaker } from "./mechanisms/breaker.ts";
 import { CoarseClock } from "./mechanisms/coarse-clock.ts";
+import { Fences } from "./mechanisms/fences.ts";
 import { FillGuard } from "./mechanisms/fill-guard.ts";
 import { Guard } from "./mechanisms/guard.ts";
 import { GuardedLocalCache } from "./mechanisms/guarded-local-cache.ts";
 import { jsonLogger } from "./mechanisms/json-logger.ts";
 import { KeyedMutex } from "./mechanisms/keyed-mutex.ts";
+import { LockBook } from "./mechanisms/lock-book.ts";
 import { Meters } from "./mechanisms/meters.ts";
 import { NodeClock } from "./mechanisms/node-clock.ts";
 import { SharedAccess } from "./mechanisms/shared-access.ts";
@@ -19,6 +21,8 @@ import { settingsOf, type WarpOptions } from "./options.ts";
 import { heartbeatMs } from "./paths/bus-side.ts";
 import type { Context, Fetched, Settings } from "./paths/context.ts";
 import { tolerateCacheError } from "./paths/context.ts";
+import { SharedReads } from "./paths/shared-reads.ts";
+import { strongQuestions } from "./paths/strong-question.ts";
 import { suspectAll, suspectLocal } from "./paths/suspicion.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
 import type { Logger } from "./ports/logger.ts";
@@ -156,24 +160,23 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
     store: storeParts?.store,
     bus: undefined,
     dirty: undefined,
+    strong: undefined,
+    fences: new Fences(clock),
+    questions: strongQuestions(() => context),
     leases: undefined,
     versions: storeParts === undefined ? new VersionLog() : undefined,
     fills,
     flights: new SingleFlight<Fetched, unknown>(fills),
+    sharedReads: undefined,
     locks: new KeyedMutex(),
+    lockBook: new LockBook(),
     background: new Set(),
     isOpen,
     resolve: (key) => registry.resolve(key),
     registrations: () => registry.all(),
   };
+  if (sharedParts !== undefined) context.sharedReads = new SharedReads(context, sharedParts.shared);
   const breakers = [sharedParts, storeParts, busParts].flatMap((parts) => (parts === undefined ? [] : [parts.breaker]));
-  return {
-    clock,
-    context,
-    epoch,
-    busGuard: busParts?.guard,
-    breakers,
-    entries: localParts.entries,
-    owned: localParts.owned,
-  };
+  const { entries, owned } = localParts;
+  return { clock, context, epoch, busGuard: busParts?.guard, breakers, entries, owned };
 };

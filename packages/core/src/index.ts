@@ -21,10 +21,13 @@ export {
 export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";
 export { MemoryStoreData, type StoreWrite } from "./memory/memory-store-data.ts";
 export type { Pause } from "./memory/pause.ts";
+export type { NodesChange, NodesListener } from "./node-watch.ts";
 export type { Deadlines, WarpOptions } from "./options.ts";
+export type { Lock, RenewLockOptions } from "./paths/held-lock.ts";
 export type { GrantLeaseOptions, LeaseOptions, RenewLeaseOptions } from "./paths/lease.ts";
 export type { Lease } from "./paths/lease-book.ts";
 export type { Loader, LoaderInput } from "./paths/load.ts";
+export type { LockOptions } from "./paths/lock.ts";
 export type { ManyLoader } from "./paths/many.ts";
 export type { WarmupOptions, WarmupProgress } from "./paths/warmup.ts";
 export type { Bus, BusListener, NodeId } from "./ports/bus.ts";
@@ -51,7 +54,7 @@ export {
 } from "./ports/store.ts";
 export type { Span, Tracer } from "./ports/tracer.ts";
 export type { TtlStrategy } from "./ports/ttl-strategy.ts";
-export type { DynamicTtlOptions, PolicyOptions, RegisterOptions } from "./register-options.ts";
+export type { DynamicTtlOptions, PolicyOptions, QuorumOptions, RegisterOptions } from "./register-options.ts";
 export type { NodeStatus, PortStatus } from "./status.ts";
 export { type AdaptiveTtlOptions, adaptiveTtl } from "./ttl/adaptive-ttl.ts";
 export { type FrequencyStep, frequencyTtl } from "./ttl/frequency-ttl.ts";

@@ -51,7 +51,9 @@ const local = (
     ageMs: ageOf(now - (entry.storedAt ?? entry.freshUntil - registration.ttlMs)),
     leftMs: expiryOf(entry) - now,
     revision: entry.revision,
-    suspect: !dirty && (entry.registration !== registration || trueGeneration(entry) < registration.generation),
+    suspect:
+      registration.isStrong ||
+      (!dirty && (entry.registration !== registration || trueGeneration(entry) < registration.generation)),
     dirty,
   };
 };

@@ -1,33 +1,25 @@
 import { type Composition, compose } from "./compose.ts";
 import { WarpError } from "./errors.ts";
-import { Registration, type RegistrationPolicy } from "./mechanisms/registration.ts";
 import { waitFor } from "./mechanisms/wait.ts";
-import { type WarpOptions, wholeNumber } from "./options.ts";
+import { NodeWatch } from "./node-watch.ts";
+import type { WarpOptions } from "./options.ts";
 import { BusSide, heartbeatMs } from "./paths/bus-side.ts";
 import { FeedSide } from "./paths/change-feed.ts";
 import { type Context, requireOpen } from "./paths/context.ts";
 import { busNews } from "./paths/heard.ts";
+import type { OtherBody } from "./paths/inbound.ts";
 import { Leases } from "./paths/lease.ts";
+import { StrongSide } from "./paths/strong-side.ts";
 import { payOwed } from "./paths/tiers.ts";
 import { WriteBehind } from "./paths/write-behind.ts";
-import type { Codec } from "./ports/codec.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
-import type { MergeEngine } from "./ports/merge-engine.ts";
 import { provideMetrics } from "./provide-metrics.ts";
-import {
-  type DynamicTtlOptions,
-  dynamicPolicy,
-  fixedPolicy,
-  type RegisterOptions,
-  requireSupport,
-} from "./register-options.ts";
+import { Registrations } from "./registrations.ts";
 import { Registry } from "./registry.ts";
 import { type NodeStatus, statusOf } from "./status.ts";
 import type { Cancel } from "./values/clock.ts";
 import type { Entry } from "./values/entry.ts";
-import { overlaps } from "./values/pattern.ts";
-import type { FrameBody } from "./wire/frame-body.ts";
-import { jsonCodec } from "./wire/json-codec.ts";
+import type { FrameHeader } from "./wire/frame.ts";
 
 /** The local tier as the fast path of a read sees it. */
 export type Hits = Pick<LocalCache, "get">;
@@ -39,13 +31,13 @@ const mostRounds = 16;
 export class Node {
   readonly context: Context;
   readonly composition: Composition;
-  readonly registry: Registry = new Registry();
+  readonly registrations: Registrations;
   readonly bus: BusSide | undefined;
   readonly leases: Leases;
+  readonly watch: NodeWatch;
   readonly #feed: FeedSide | undefined;
   readonly #writeBehind: WriteBehind | undefined;
   readonly #detachMetrics: Cancel | undefined;
-  readonly #fallback: { readonly codec: Codec; readonly merge: MergeEngine | undefined };
   #cancelTick: Cancel | undefined;
   #open = true;
   #closing: Promise<void> | undefined;
@@ -56,20 +48,28 @@ export class Node {
   });
 
   constructor(options: WarpOptions) {
-    const composition = compose(options, this.registry, () => this.#open);
+    const registry = new Registry();
+    const composition = compose(options, registry, () => this.#open);
     const { context, epoch, busGuard } = composition;
+    this.watch = new NodeWatch(
+      () => this.nodes(),
+      context.errors,
+      () => requireOpen(context, "onNodesChanged"),
+    );
     this.composition = composition;
-    this.#fallback = { codec: options.codec ?? jsonCodec, merge: options.merge };
     this.context = context;
     if (context.store !== undefined && context.local !== undefined) {
       this.#writeBehind = new WriteBehind(context, context.store);
       context.dirty = this.#writeBehind;
     }
     if (options.bus !== undefined && busGuard !== undefined) {
-      const news = busNews(context, (body: FrameBody, sentAt: number) => this.leases.onFrame(body, sentAt));
-      this.bus = new BusSide(context, { bus: options.bus, guard: busGuard, epoch, news });
+      const news = busNews(context, (body, header) => this.#onNews(body, header));
+      const onNodes = (): void => this.watch.look();
+      this.bus = new BusSide(context, { bus: options.bus, guard: busGuard, epoch, news, onNodes });
       context.bus = this.bus;
+      context.strong = new StrongSide(context, this.bus, (keys, sharedDropped) => news.drop(keys, sharedDropped));
     }
+    this.registrations = new Registrations(context, registry, options, this.bus);
     this.#feed = options.changeFeed === undefined ? undefined : new FeedSide(context, options.changeFeed);
     this.leases = new Leases(context, (body) => this.bus?.announceOther(body));
     context.leases = this.leases;
@@ -128,22 +128,9 @@ export class Node {
     return [this.context.settings.node, ...(this.bus?.peers.nodes ?? [])];
   }
 
-  registerFixed(pattern: string, options: RegisterOptions): boolean {
-    requireOpen(this.context, "register");
-    return this.#register(fixedPolicy(pattern, options, this.#fallback));
-  }
-
-  registerDynamic(pattern: string, options: DynamicTtlOptions): boolean {
-    requireOpen(this.context, "registerDynamicTtl");
-    return this.#register(dynamicPolicy(pattern, options, this.#fallback));
-  }
-
-  setQuorum(pattern: string, nodes: number): boolean {
-    requireOpen(this.context, "setQuorum");
-    wholeNumber("nodes", nodes, 1);
-    const registration = this.registry.find(pattern);
-    if (registration !== undefined) registration.quorum = nodes;
-    return registration !== undefined;
+  #onNews(body: OtherBody, header: FrameHeader): void {
+    if (body.kind === "lease" || body.kind === "attach") this.leases.onFrame(body, header.sentAt);
+    else this.context.strong?.onFrame(body, header);
   }
 
   /** A hit, with its time. */
@@ -178,41 +165,6 @@ export class Node {
     return finish === undefined ? result : finish(result);
   }
 
-  /** @returns `false` if the pattern is taken. @throws {WarpError} `UNSUPPORTED`. */
-  #register(policy: RegistrationPolicy): boolean {
-    if (this.registry.has(policy.pattern)) return false;
-    requireSupport(policy, this.context);
-    const { meters, clock } = this.context;
-    const registration = new Registration(policy, (pattern, hits) => meters.forPattern(pattern, hits));
-    this.#raiseOverlapping(policy.pattern, clock.now());
-    this.registry.add(registration);
-    if (this.bus?.deaf === true && registration.isDistributed && this.context.settings.whileDeaf === "bypass")
-      registration.suspend();
-    return true;
-  }
-
-  /** @returns `false` if the pattern is unknown. @throws {WarpError} `DEADLINE_EXCEEDED`: it is still registered. */
-  async unregister(pattern: string): Promise<boolean> {
-    requireOpen(this.context, "unregister");
-    const registration = this.registry.find(pattern);
-    if (registration === undefined) return false;
-    const { local, dirty, clock, meters, settings, versions } = this.context;
-    if (!registration.isDistributed && dirty !== undefined && dirty.depth > 0) {
-      const details = { operation: "unregister", port: "store" } as const;
-      await waitFor(clock, dirty.flushAll(registration), { timeoutMs: 2 * settings.storeDeadlineMs, details });
-      if (this.registry.find(pattern) !== registration) return false;
-    }
-    this.registry.remove(registration);
-    this.#raiseOverlapping(pattern, clock.now());
-    registration.end();
-    if (local !== undefined) {
-      for (const [key, entry] of local.entries()) if (entry.registration === registration) local.delete(key);
-    }
-    versions?.forget(registration);
-    meters.release(registration.meters, registration.readHits);
-    return true;
-  }
-
   /** Resolves once the store and the transport have everything. @throws {WarpError} `DEADLINE_EXCEEDED`. */
   async flush(timeoutMs: number): Promise<void> {
     requireOpen(this.context, "flush");
@@ -229,12 +181,14 @@ export class Node {
     const { context, composition } = this;
     this.#open = false;
     this.#end();
-    for (const registration of this.registry.all()) registration.end();
+    for (const registration of this.context.registrations()) registration.end();
     const over = new AbortController();
     const cancel = context.clock.schedule(timeoutMs, () => over.abort());
     const patience = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
     // First: what it tells from here on concerns nobody.
     const unwatched = this.#feed?.close(patience);
+    // Whoever waits for a lock is told now, as long as this node has a clock.
+    context.lockBook.waiters.wakeAll();
     try {
       const settled = await Promise.race([this.#finished().then(() => true), patience.then(() => false)]);
       // Whoever joins later would not know what this node still owes the shared tier: without a goodbye it is made suspect.
@@ -246,6 +200,8 @@ export class Node {
       composition.epoch?.end();
       context.flights.abortAll(new WarpError("CLOSED", "this node is closed", { operation: "close" }));
       this.leases.close();
+      this.watch.end();
+      context.lockBook.close();
       for (const breaker of composition.breakers) breaker.end();
       composition.owned?.close();
       context.now.end();
@@ -280,10 +236,6 @@ export class Node {
     while (background.size > 0 || (dirty?.depth ?? 0) > 0);
   }
 
-  #raiseOverlapping(pattern: string, at: number): void {
-    for (const other of this.registry.all()) if (overlaps(other.policy.pattern, pattern)) other.raise(at);
-  }
-
   #scheduleTick(): void {
     this.#cancelTick = this.context.clock.schedule(
       heartbeatMs,
@@ -291,6 +243,7 @@ export class Node {
         this.#scheduleTick();
         this.bus?.tick();
         this.leases.tick();
+        this.context.fences.sweep();
         payOwed(this.context);
       },
       true,

@@ -65,6 +65,8 @@ export interface WarpOptions {
   readonly cluster?: string;
   /** This node's name, unique in the cluster. Default: random. */
   readonly node?: string;
+  /** Where this node is, for quorums that must span zones (`setQuorum`). Default: nowhere in particular. */
+  readonly zone?: string;
   /** Signs every frame; a frame without this signature is refused. Default: frames are not signed. */
   readonly secret?: string | Uint8Array;
   /** Where time comes from. Default: this machine. */
@@ -110,7 +112,7 @@ export const wholeNumber = (field: string, value: unknown, least: number): numbe
 
 /** @throws {WarpError} `INVALID_ARGUMENT` for a field that nobody reads: a typing error would be lost in silence. */
 export const requireKnownFields = (what: string, options: unknown, known: readonly string[]): void => {
-  if (typeof options !== "object" || options === null)
+  if (typeof options !== "object" || options === null || Array.isArray(options))
     throw new WarpError("INVALID_ARGUMENT", `the options of ${what} must be an object; got ${describeValue(options)}`);
   for (const field of Object.keys(options)) {
     if (!known.includes(field))
@@ -129,6 +131,7 @@ const knownOptions = [
     "maxDirty",
     "cluster",
     "node",
+    "zone",
     "secret",
     "clock",
     "random",
@@ -187,6 +190,7 @@ export const settingsOf = (options: WarpOptions): Settings => {
     maxDirty: wholeNumber("maxDirty", maxDirty, 1),
     cluster: nameOf("cluster", cluster),
     node: nameOf("node", options.node === undefined ? random.id() : options.node),
+    zone: options.zone === undefined ? "" : nameOf("zone", options.zone),
     secret: secretBytes(options.secret),
     clock: options.clock ?? systemClock,
     random,

@@ -22,6 +22,7 @@ export const provideMetrics = (
   meters.provide("warp_core_dirty_keys", () => bare(counts().dirty));
   meters.provide("warp_core_members", () => bare(counts().members + 1));
   meters.provide("warp_core_leases", () => bare(counts().leases));
+  meters.provide("warp_core_fenced_keys", () => bare(context.fences.size));
   meters.provide("warp_core_bus_deaf", () => bare(isDeaf() ? 1 : 0));
   meters.provide("warp_core_change_feed_down", () => bare(isFeedDown() ? 1 : 0));
   meters.provide("warp_core_background_errors_total", () =>

@@ -1,4 +1,5 @@
 import { WarpError } from "./errors.ts";
+import type { QuorumRule } from "./mechanisms/quorum.ts";
 import type { Mode, RegistrationPolicy } from "./mechanisms/registration.ts";
 import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
 import type { Context } from "./paths/context.ts";
@@ -48,6 +49,33 @@ export interface RegisterOptions<V = unknown> extends PolicyOptions<V> {
   /** How long the caches keep a value. `Infinity` allowed. */
   readonly ttl: Duration;
 }
+
+/** Who must acknowledge a strong write, the writer among them. */
+export interface QuorumOptions {
+  /** How many nodes. Default: a majority of those that the writer has heard of. */
+  readonly replicas?: number;
+  /** In how many zones (the option `zone` of `Warp`), at most `replicas`. Default 1. */
+  readonly zones?: number;
+}
+
+/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
+export const quorumRule = (quorum: number | QuorumOptions): QuorumRule => {
+  if (typeof quorum === "number") return { replicas: wholeNumber("quorum", quorum, 1), zones: 1 };
+  if (typeof quorum !== "object" || quorum === null || Array.isArray(quorum))
+    throw new WarpError(
+      "INVALID_ARGUMENT",
+      `quorum must be a number of nodes, or { replicas, zones }; got ${describeValue(quorum)}`,
+    );
+  requireKnownFields("quorum", quorum, ["replicas", "zones"]);
+  const replicas = quorum.replicas === undefined ? undefined : wholeNumber("quorum.replicas", quorum.replicas, 1);
+  const zones = quorum.zones === undefined ? 1 : wholeNumber("quorum.zones", quorum.zones, 1);
+  if (replicas !== undefined && zones > replicas)
+    throw new WarpError(
+      "INVALID_ARGUMENT",
+      `quorum.zones must be at most quorum.replicas, ${replicas}, since a node is in one zone; got ${zones}`,
+    );
+  return { replicas, zones };
+};
 
 export interface DynamicTtlOptions<V = unknown> extends PolicyOptions<V> {
   readonly strategy: TtlStrategy;
@@ -160,14 +188,34 @@ export const dynamicPolicy = (pattern: string, options: DynamicTtlOptions, fallb
   return Object.freeze({ ...common, eagerShare, ttlMs: Number.POSITIVE_INFINITY, strategy });
 };
 
+/** The first option that would answer a read from what this node remembers. */
+const stalerThanStrong = ({
+  graceMs,
+  softTimeoutMs,
+  negativeTtlMs,
+  eagerShare,
+}: RegistrationPolicy): string | undefined => {
+  if (graceMs > 0) return "failSafe";
+  if (softTimeoutMs !== undefined) return "softTimeout";
+  if (negativeTtlMs > 0) return "negativeTtl";
+  return eagerShare > 0 ? "eagerRefresh" : undefined;
+};
+
 /** @throws {WarpError} `UNSUPPORTED` naming what the node lacks for such keys. */
 export const requireSupport = (
-  { pattern, mode, history }: RegistrationPolicy,
+  policy: RegistrationPolicy,
   { store, local }: Pick<Context, "store" | "local">,
+  hasBus: boolean,
 ): void => {
+  const { pattern, mode, history } = policy;
   const missing = (what: string): WarpError =>
     new WarpError("UNSUPPORTED", `"${pattern}": ${what}`, { operation: "register" });
-  if (mode === "strong-distributed") throw missing("the mode strong-distributed is not part of this version");
+  if (mode === "strong-distributed") {
+    if (store === undefined) throw missing("the mode strong-distributed needs a store");
+    if (!hasBus) throw missing("the mode strong-distributed needs a bus");
+    const staler = stalerThanStrong(policy);
+    if (staler !== undefined) throw missing(`${staler} is not for strong-distributed keys: no read of them is stale`);
+  }
   if (mode === "strong-local" && local === undefined) throw missing("the mode strong-local needs a local cache");
   if (history !== undefined && store !== undefined && !keepsHistory(store.store))
     throw missing("history needs a store that keeps it (getAt)");

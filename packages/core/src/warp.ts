@@ -17,23 +17,28 @@ import type { WarpError } from "./errors.ts";
 import { type Inspection, inspectKey } from "./inspect.ts";
 import type { CoarseClock } from "./mechanisms/coarse-clock.ts";
 import { type Hits, Node } from "./node.ts";
+import type { NodesListener } from "./node-watch.ts";
 import type { WarpOptions } from "./options.ts";
 import { type Context, registrationFor, requireOpen } from "./paths/context.ts";
+import type { Lock } from "./paths/held-lock.ts";
 import { valueAt } from "./paths/history.ts";
+import { clearAll, invalidateKey } from "./paths/invalidate.ts";
 import { joinLoad } from "./paths/join.ts";
 import type { GrantLeaseOptions, LeaseOptions, RenewLeaseOptions } from "./paths/lease.ts";
 import type { Lease } from "./paths/lease-book.ts";
 import type { Loader } from "./paths/load.ts";
+import { acquireLock, type LockOptions } from "./paths/lock.ts";
 import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
 import { peekKey } from "./paths/peek.ts";
-import { readKey, requireFound } from "./paths/read.ts";
+import { readKey, readShared, requireFound } from "./paths/read.ts";
 import { setHere } from "./paths/set-here.ts";
 import { Transaction } from "./paths/transaction.ts";
 import { type WarmupOptions, type WarmupProgress, warmupAll } from "./paths/warmup.ts";
-import { clearAll, deleteKey, invalidateKeys, setKey } from "./paths/write.ts";
-import type { DynamicTtlOptions, RegisterOptions } from "./register-options.ts";
+import { deleteKey, setKey } from "./paths/write.ts";
+import type { DynamicTtlOptions, QuorumOptions, RegisterOptions } from "./register-options.ts";
 import type { NodeStatus } from "./status.ts";
 import { type KeyOf, runTransaction, type TransactionOptions, TypedTransaction } from "./typed-transaction.ts";
+import type { Cancel } from "./values/clock.ts";
 import type { Duration } from "./values/duration.ts";
 import { type Entry, markVisited } from "./values/entry.ts";
 
@@ -70,22 +75,26 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` naming what the mode lacks.
    */
   register<K extends KeyOf<Keys>>(pattern: string, options: RegisterOptions<Keys[K]>): boolean {
-    return this.#node.registerFixed(pattern, options as RegisterOptions);
+    return this.#node.registrations.registerFixed(pattern, options as RegisterOptions);
   }
 
   /** As `register`, with lives that a strategy decides entry by entry. */
   registerDynamicTtl<K extends KeyOf<Keys>>(pattern: string, options: DynamicTtlOptions<Keys[K]>): boolean {
-    return this.#node.registerDynamic(pattern, options as DynamicTtlOptions);
+    return this.#node.registrations.registerDynamic(pattern, options as DynamicTtlOptions);
   }
 
-  /** How many nodes, the writer among them, must acknowledge a strong write. @returns `false` if the pattern is unknown. */
-  setQuorum(pattern: string, nodes: number): boolean {
-    return this.#node.setQuorum(pattern, nodes);
+  /**
+   * How many nodes, the writer among them, must acknowledge a strong write, and in how many zones. Default: a majority of
+   * those heard of; `{}` sets that again. @returns `false` if the pattern is unknown.
+   * @throws {WarpError} `INVALID_ARGUMENT`; `UNSUPPORTED` for keys of another mode; `CLOSED`.
+   */
+  setQuorum(pattern: string, quorum: number | QuorumOptions): boolean {
+    return this.#node.registrations.setQuorum(pattern, quorum);
   }
 
   /** Ends a registration: what waits for the store is flushed, its entries are dropped. @returns `false` if unknown. */
   unregister(pattern: string): Promise<boolean> {
-    return this.#node.unregister(pattern);
+    return this.#node.registrations.unregister(pattern);
   }
 
   /**
@@ -98,14 +107,14 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   get<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K]> {
     const entry = this.#entries.get(key);
     if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("get", entry);
-    return this.#getSlowly(key, options);
+    return readShared(this.#context, "get", key, options) ?? this.#getSlowly(key, options);
   }
 
   /** As `get`, but `undefined` for a key that neither a cache nor the store has. */
   find<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K] | undefined> {
     const entry = this.#entries.get(key);
     if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("find", entry);
-    return this.#read("find", key, options);
+    return readShared(this.#context, "find", key, options) ?? this.#read("find", key, options);
   }
 
   /**
@@ -170,26 +179,19 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     entries: Iterable<readonly [K, Keys[K]]>,
     options?: CallLimits,
   ): Promise<Map<K, Keys[K]>> {
-    const operation = "setMany";
-    return this.#timed(operation, () =>
-      setManyKeys(this.#context, entriesOf(entries), writeRequest(operation, options)),
-    );
+    const work = () => setManyKeys(this.#context, entriesOf(entries), writeRequest("setMany", options));
+    return this.#timed("setMany", work);
   }
 
   /** Removes `key` from the store, then from every tier of every node. @returns Whether there was a value. */
   delete(key: KeyOf<Keys>, options?: SetOptions): Promise<boolean> {
-    return this.#timed("delete", () => {
-      const registration = registrationFor(this.#context, key, "delete");
-      return deleteKey(this.#context, registration, key, writeRequest("delete", options));
-    });
+    return this.#timed("delete", () => deleteKey(this.#context, key, writeRequest("delete", options)));
   }
 
   /** Drops `key` from every tier of every node; the store keeps it. */
   invalidate(key: KeyOf<Keys>, options?: CallLimits): Promise<void> {
-    return this.#timed("invalidate", () => {
-      const registration = registrationFor(this.#context, key, "invalidate");
-      return limited(this.#context, "invalidate", options, () => invalidateKeys(this.#context, registration, [key]));
-    });
+    const work = () => limited(this.#context, "invalidate", options, () => invalidateKey(this.#context, key));
+    return this.#timed("invalidate", work);
   }
 
   /** Drops everything from every tier of every node; the store keeps it. */
@@ -242,8 +244,8 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   }
 
   /**
-   * Attaches a key to a lease, whoever granted it and whether or not the key has a value. Costs one commit and one read.
-   * @throws {WarpError} `LEASE_ENDED`; as `set`, may be repeated; `OVERLOADED` beyond 100 000 keys without a store.
+   * Attaches a key to a lease, with or without a value. Costs one commit and one read. @throws {WarpError} `LEASE_ENDED`;
+   *   as `set`, may be repeated; `OVERLOADED` beyond 100 000 keys without a store.
    */
   attachKey(lease: Lease | string, key: KeyOf<Keys>, options?: LeaseOptions): Promise<void> {
     return this.#timed("attachKey", () => this.#node.leases.attach(lease, key, options));
@@ -262,7 +264,24 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
     return this.#timed("revokeLease", () => this.#node.leases.revoke(lease, options));
   }
 
-  /** What failed behind the callers' backs. Each error goes to one reader; the last 1 000 unread ones are kept. */
+  /**
+   * Takes the lock on a strong key, waiting for whoever holds it, until it is released or its `ttl` is over by the store's
+   * clock. Costs a read and a strong write. @throws {WarpError} `UNSUPPORTED` for a key of another mode; as a strong `set`;
+   *   `OUTCOME_UNKNOWN`: if it was taken, it is given back in the background.
+   */
+  lock(key: KeyOf<Keys>, options: LockOptions): Promise<Lock> {
+    return this.#timed("lock", () => acquireLock(this.#context, key, options));
+  }
+
+  /**
+   * Calls `listener` whenever a node joins the cluster (its first frame is heard) or leaves it (a goodbye, or unheard for
+   * `memberTimeout`). What it throws goes to `publishErrors()`. @returns Ends it.
+   */
+  onNodesChanged(listener: NodesListener): Cancel {
+    return this.#node.watch.add(listener);
+  }
+
+  /** What failed behind the callers' backs. Each error goes to one reader; 1 000 unread ones are kept. */
   publishErrors(): AsyncIterable<WarpError> {
     return this.#context.errors;
   }

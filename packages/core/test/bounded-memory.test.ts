@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { MemoryCache, type WarpOptions } from "../src/index.ts";
 import { Node } from "../src/node.ts";
 import { registrationFor } from "../src/paths/context.ts";
-import type { ReadRequest } from "../src/paths/read.ts";
 import { readKey } from "../src/paths/read.ts";
+import type { ReadRequest } from "../src/paths/waiting.ts";
 import { setKey } from "../src/paths/write.ts";
 import { failOnUnhandledRejections, failureOf, watch } from "./support/outcomes.ts";
 import { ReadWorld } from "./support/read-world.ts";
@@ -48,7 +48,7 @@ describe("what a node holds once every call has ended", () => {
   it("20 000 distinct keys leave no load, no fill, no lock and no work behind", async () => {
     const world = new ReadWorld();
     const node = await nodeOf(world, { localCache: new MemoryCache({ maxEntries: 1_000, clock: world.clock }) });
-    node.registerFixed("*", { ttl: "1h", negativeTtl: "1h" });
+    node.registrations.registerFixed("*", { ttl: "1h", negativeTtl: "1h" });
     const batch = 5_000;
     for (let from = 0; from < 20_000; from += batch) {
       const calls = Array.from({ length: batch }, (_, index) => {
@@ -68,7 +68,7 @@ describe("what a node holds once every call has ended", () => {
   it("loads that failed, timed out, were aborted, overtaken or refused leave nothing behind either", async () => {
     const world = new ReadWorld();
     const node = await nodeOf(world, { localCache: new MemoryCache({ isolate: "clone", clock: world.clock }) });
-    node.registerFixed("*", { ttl: "1s", failSafe: "1h", softTimeout: 10 });
+    node.registrations.registerFixed("*", { ttl: "1s", failSafe: "1h", softTimeout: 10 });
     const { context } = node;
     const calls: { readonly state: string }[] = [];
     const run = (key: string, more: Partial<ReadRequest>): void => {
@@ -101,7 +101,7 @@ describe("what a node holds once every call has ended", () => {
     const world = new ReadWorld();
     const localCache = new MemoryCache({ isolate: "clone", clock: world.clock });
     const node = new Node({ clock: world.clock, localCache });
-    node.registerFixed("k", { ttl: "1h" });
+    node.registrations.registerFixed("k", { ttl: "1h" });
     const registration = registrationFor(node.context, "k", "set");
     const plain = { operation: "set", signal: undefined, timeoutMs: undefined, op: undefined };
     for (let attempt = 0; attempt < 10; attempt++) {

@@ -382,6 +382,19 @@ describe("a process with a node in it", () => {
     expect(stdout).toBe("exits\n");
   });
 
+  it("stays as long as somebody waits for a lock", async () => {
+    const stdout = await run(`
+      const warp = new Warp(everything());
+      warp.register("s:*", { mode: "strong-distributed", ttl: "1h" });
+      await warp.ready();
+      await warp.lock("s:1", { ttl: 300 });
+      const next = await warp.lock("s:1", { ttl: "1h" });
+      console.log(typeof next.token);
+      await warp.close();
+    `);
+    expect(stdout).toBe("bigint\n");
+  });
+
   it("exits by itself after a close that ran out of time", async () => {
     const stdout = await run(`
       const store = new MemoryStore({ pause: async () => { throw new Error("down"); } });

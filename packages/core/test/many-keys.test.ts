@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { WarpError } from "../src/index.ts";
+import { Cluster, watched } from "./support/cluster.ts";
 import { failOnUnhandledRejections, failureOf, watch } from "./support/outcomes.ts";
 import { ReadWorld } from "./support/read-world.ts";
 import { settle } from "./support/virtual-clock.ts";
@@ -12,7 +13,10 @@ const made = ({ keys }: { readonly keys: readonly string[] }): Map<string, strin
 
 // docs/pitfalls.md, 30: bulk calls with one round trip, per-key errors.
 describe("getMany", () => {
-  it.each([2, 500])("%d keys cost one round trip to the shared tier and one to the store", async (count) => {
+  it.each([
+    [2, 1],
+    [500, 3],
+  ])("%d keys cost %d calls at once to the shared tier and one to the store", async (count, calls) => {
     const world = new ReadWorld();
     const [writer, reader] = [world.node(), await world.readyNode({ shared: true })];
     for (const node of [writer, reader]) node.register("k*", { ttl: "1h" });
@@ -20,7 +24,7 @@ describe("getMany", () => {
     await writer.setMany(keys.map((key) => [key, key]));
     const before = { shared: world.shared.reads, store: world.store.reads };
     expect(await reader.getMany(keys)).toEqual(new Map(keys.map((key) => [key, key])));
-    expect(world.shared.reads - before.shared).toBe(1);
+    expect(world.shared.reads - before.shared).toBe(calls);
     expect(world.store.reads - before.store).toBe(1);
     expect(await reader.getMany(keys)).toHaveProperty("size", count);
     expect(world.store.reads - before.store).toBe(1);
@@ -325,5 +329,31 @@ describe("getOrSetMany", () => {
       ["k1", "theirs"],
       ["k2", "made k2"],
     ]);
+  });
+});
+
+describe("on a store that takes a request for each key", () => {
+  it("what is independent goes there one by one, and only a transaction as one", async () => {
+    const cluster = new Cluster();
+    const { port, calls } = watched(Object.assign(cluster.store(), { sharedRoundTrips: false }));
+    const node = await cluster.member("a", { store: port });
+    node.register("s:*", { mode: "strong-distributed", ttl: "1h" });
+    calls.length = 0;
+    await cluster.run(
+      node.setMany([
+        ["k:1", 1],
+        ["k:2", 2],
+      ]),
+    );
+    expect(calls).toEqual(["commit", "commit"]);
+    await cluster.run(Promise.all([node.invalidate("k:1"), node.invalidate("k:2")]));
+    calls.length = 0;
+    expect(await cluster.run(node.getMany(["k:1", "k:2"]))).toHaveProperty("size", 2);
+    await cluster.run(Promise.all([node.find("s:1"), node.find("s:2")]));
+    expect(calls).toEqual(["get", "get", "get", "get"]);
+    calls.length = 0;
+    await cluster.run(node.getMany(["s:1", "s:2"]));
+    await cluster.run(node.txn().set("k:1", 1).set("k:2", 2).commit());
+    expect(calls).toEqual(["getMany", "commit"]);
   });
 });

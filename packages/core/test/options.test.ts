@@ -395,12 +395,33 @@ describe("an argument", () => {
     expect(store.calls).toEqual([]);
   });
 
-  it("of setQuorum is a whole number of at least 1, and false means an unknown pattern", () => {
-    const warp = new Warp();
-    warp.register("k:*", { ttl: "1h" });
-    expect(warp.setQuorum("k:*", 3)).toBe(true);
+  it("of setQuorum is a number of nodes, or of nodes and zones, for a strong pattern", async () => {
+    const warp = await cluster.member("quorums");
+    warp.register("q:*", { mode: "strong-distributed", ttl: "1h" });
+    warp.register("e:*", { ttl: "1h" });
+    const whole = "must be a whole number of at least 1";
+    expect(warp.setQuorum("q:*", 3)).toBe(true);
+    for (const quorum of [{}, { replicas: 2, zones: 2 }, { zones: 2 }])
+      expect(warp.setQuorum("q:*", quorum)).toBe(true);
     expect(warp.setQuorum("other:*", 3)).toBe(false);
-    for (const nodes of [0, 1.5, "2", Number.NaN])
-      expect(thrownBy(() => warp.setQuorum("k:*", nodes as number)).code).toBe("INVALID_ARGUMENT");
+    const wrong = [
+      ...[0, 1.5, Number.NaN].map((nodes) => [nodes, `quorum ${whole}; got number ${nodes}`]),
+      ["2", 'quorum must be a number of nodes, or { replicas, zones }; got "2"'],
+      [[], "quorum must be a number of nodes, or { replicas, zones }; got an array"],
+      [null, "quorum must be a number of nodes, or { replicas, zones }; got null"],
+      [{ nodes: 2 }, 'quorum has no option "nodes"; there are replicas, zones'],
+      [{ replicas: 0 }, `quorum.replicas ${whole}; got number 0`],
+      [{ zones: "2" }, `quorum.zones ${whole}; got "2"`],
+      [
+        { replicas: 2, zones: 3 },
+        "quorum.zones must be at most quorum.replicas, 2, since a node is in one zone; got 3",
+      ],
+    ] as const;
+    for (const [quorum, message] of wrong) {
+      const error = thrownBy(() => warp.setQuorum("q:*", quorum as number));
+      expect([error.code, error.message]).toEqual(["INVALID_ARGUMENT", message]);
+    }
+    expect(thrownBy(() => warp.setQuorum(undefined as never, 1)).message).toContain("pattern must be");
+    expect(thrownBy(() => warp.setQuorum("e:*", 1)).code).toBe("UNSUPPORTED");
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { MemoryCache, type MergeEngine } from "../src/index.ts";
-import { Cluster, sum } from "./support/cluster.ts";
+import { Cluster, sum, watched } from "./support/cluster.ts";
 import { failOnUnhandledRejections } from "./support/outcomes.ts";
 
 failOnUnhandledRejections();
@@ -60,6 +60,77 @@ describe("a value that has expired in the store", () => {
     await cluster.clock.advance(150);
     await expect(cluster.run(a.set("e:1", 6))).resolves.toBe(6);
     await expect(cluster.run(a.get("e:1"))).resolves.toBe(6);
+  });
+});
+
+describe("the expiry of a strong key", () => {
+  const strongPair = async () => {
+    const cluster = new Cluster();
+    const store = watched(cluster.store());
+    const a = await cluster.member("a", { store: store.port });
+    const b = await cluster.member("b");
+    for (const warp of [a, b]) {
+      warp.register("s:*", { mode: "strong-distributed", ttl: "1h", storeTtl: 1_000 });
+      warp.register("c:*", { mode: "strong-distributed", ttl: "1h", storeTtl: 1_000, merge: sum as MergeEngine });
+    }
+    await cluster.clock.advance(2_400);
+    return { cluster, a, b, store };
+  };
+
+  it("is a write to whoever has read the value, once somebody was told that there is none", async () => {
+    const { cluster, a, b } = await strongPair();
+    for (const read of [
+      () => a.find("s:1"),
+      () => a.getMany(["s:1", "s:2"]),
+      () => a.transaction((txn) => txn.get("s:1")),
+      () =>
+        a
+          .txn()
+          .compareAndSwap("s:1", 1, 2)
+          .commit()
+          .catch(() => undefined),
+    ]) {
+      await cluster.run(a.set("s:1", 1));
+      const txn = b.txn();
+      expect(await cluster.run(txn.get("s:1"))).toBe(1);
+      await cluster.clock.advance(1_000);
+      const answer = await cluster.run<unknown>(read());
+      expect(answer instanceof Map ? answer.size : answer).toBe(answer instanceof Map ? 0 : undefined);
+      expect((await cluster.failure(txn.set("s:2", 1).commit())).code).toBe("CONFLICT");
+      expect(cluster.stored("s:2")).toBe(undefined);
+    }
+  });
+
+  it("comes after a transaction that read the value, as long as nobody has looked", async () => {
+    const { cluster, a, b } = await strongPair();
+    await cluster.run(a.set("s:1", 1));
+    const txn = b.txn();
+    expect(await cluster.run(txn.get("s:1"))).toBe(1);
+    await cluster.clock.advance(1_000);
+    await cluster.run(txn.set("s:2", 1).commit());
+    expect(await cluster.run(a.find("s:2"))).toBe(1);
+    expect(await cluster.run(a.find("s:1"))).toBe(undefined);
+  });
+
+  it("is written down once, by the first of a crowd", async () => {
+    const { cluster, a, store } = await strongPair();
+    await cluster.run(a.set("s:1", 1));
+    await cluster.clock.advance(1_000);
+    store.calls.length = 0;
+    const found = await cluster.run(Promise.all(Array.from({ length: 50 }, () => a.find("s:1"))));
+    expect(new Set(found)).toEqual(new Set([undefined]));
+    await cluster.run(a.find("s:1"));
+    expect(store.calls.filter((name) => name === "commit")).toHaveLength(1);
+  });
+
+  it("is not told while the store does not take it down", async () => {
+    const { cluster, a, store } = await strongPair();
+    await cluster.run(a.set("s:1", 1));
+    await cluster.clock.advance(1_000);
+    store.faults.before = (name) => (name === "commit" ? Promise.reject(new Error("read-only")) : undefined);
+    expect((await cluster.failure(a.find("s:1"))).code).toBe("UNAVAILABLE");
+    store.faults.before = undefined;
+    expect(await cluster.run(a.find("s:1"))).toBe(undefined);
   });
 });
 

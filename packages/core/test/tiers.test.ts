@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { MemorySharedCache, type Warp } from "../src/index.ts";
+import { MemorySharedCache, type StoredRecord, type Warp } from "../src/index.ts";
 import { failOnUnhandledRejections, failureOf, watch } from "./support/outcomes.ts";
 import { ReadWorld } from "./support/read-world.ts";
 import { settle } from "./support/virtual-clock.ts";
@@ -15,6 +15,26 @@ const forgetLocally = async (node: Warp, pattern: string, ttl: "1h" | "10s" = "1
   await node.unregister(pattern);
   node.register(pattern, { ttl });
 };
+
+describe.each(["eventual-distributed", "strong-distributed"] as const)(
+  "a record under an intent, of a %s key",
+  (mode) => {
+    it("is served, and no copy of it is kept", async () => {
+      const world = new ReadWorld();
+      const node = await world.readyNode({ bus: true });
+      node.register("k", { mode, ttl: "1h" });
+      await node.set("k", 1);
+      const getMany = world.store.getMany.bind(world.store);
+      const get = world.store.get.bind(world.store);
+      const marked = (record: StoredRecord | "unchanged" | undefined): typeof record =>
+        typeof record === "object" ? { ...record, underIntent: true } : record;
+      world.store.getMany = async (...call) => (await getMany(...call)).map(marked);
+      world.store.get = async (key, _, ...rest) => marked(await get(key, undefined, ...rest));
+      expect(await node.get("k", { refresh: true })).toBe(1);
+      expect(node.peek("k")).toBeUndefined();
+    });
+  },
+);
 
 describe("a local tier only", () => {
   it("serves hits without asking anybody", async () => {

@@ -15,6 +15,13 @@ const setUp = async () => {
   return { cluster, store, bus, a, b, commits };
 };
 
+/** Aborted a little later. */
+const soon = ({ clock }: Cluster): AbortSignal => {
+  const controller = new AbortController();
+  clock.schedule(20, () => controller.abort());
+  return controller.signal;
+};
+
 describe("a transaction", () => {
   it("sees its own writes, and nobody else does before it commits", async () => {
     const { cluster, a } = await setUp();
@@ -97,6 +104,26 @@ describe("a transaction", () => {
     await cluster.run(b.txn().set("k:1", 10).set("k:2", 20).commit());
     await expect(cluster.run(torn.get("k:2"))).resolves.toBe(20);
     expect(await cluster.failure(torn.commit())).toMatchObject({ code: "CONFLICT", keys: ["k:1"] });
+  });
+
+  it("that only reads has no unknown outcome: whoever leaves knows that nothing was written", async () => {
+    const { cluster, store, a } = await setUp();
+    await cluster.run(a.set("k:1", 1));
+    for (const kept of ["before", "after"] as const)
+      for (const [code, leave] of [
+        ["ABORTED", () => ({ signal: soon(cluster) })],
+        ["DEADLINE_EXCEEDED", () => ({ hardTimeout: 50 })],
+      ] as const) {
+        const txn = a.txn();
+        await cluster.run(txn.get("k:1"));
+        const { opened, open } = gate();
+        store.faults[kept] = (method) => (method === "commit" ? opened : undefined);
+        expect((await cluster.failure(txn.commit(leave()))).code).toBe(code);
+        store.faults[kept] = undefined;
+        open();
+        await cluster.settle();
+      }
+    expect(cluster.stored("k:1")).toBe(1);
   });
 
   it("reads the store, not a copy that may be out of date", async () => {

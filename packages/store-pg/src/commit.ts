@@ -9,7 +9,7 @@ import {
 import { isPassing, isRefusal, refusal } from "./failures.ts";
 import { fromColumn, toColumn } from "./keys.ts";
 import type { PgClient, PgQueryable, PgRow, StillWanted } from "./pg-client.ts";
-import { recordOf } from "./records.ts";
+import { recordOf, unpackedRecord } from "./records.ts";
 import type { WriteStatements } from "./write-statements.ts";
 
 type Records = readonly (StoredRecord | undefined)[];
@@ -154,7 +154,7 @@ export class Committer {
       mutation.expected === undefined
         ? await this.#client.query(this.#statements.create, values, limits.stillWanted)
         : await this.#client.query(this.#statements.replace, [...values, mutation.expected], limits.stillWanted);
-    if (row !== undefined) return recordOf(row, value);
+    if (row !== undefined) return unpackedRecord(row, value);
     const standing = await this.#standing(this.#client, [mutation.key]);
     throw conflictError(new Map([[mutation.key, standing.get(mutation.key)]]));
   }

@@ -14,7 +14,7 @@ import { type PgStoreOptions, type PgStoreSettings, settingsOf } from "./options
 import type { PgClient, PgRow } from "./pg-client.ts";
 import { type ReadStatements, readStatementsOf } from "./read-statements.ts";
 import { type Reaped, Reaper } from "./reaper.ts";
-import { recordOf } from "./records.ts";
+import { recordOf, unpackedRecord } from "./records.ts";
 import { migrate, type PgMigrateOptions } from "./schema.ts";
 import { writeStatementsOf } from "./write-statements.ts";
 
@@ -72,8 +72,14 @@ export class PgStore implements Store, History {
 
   async get(key: string, unless?: Revision): Promise<StoredRecord | "unchanged" | undefined> {
     this.#reaper.start();
-    const [row] = await this.#client.query(this.#reads.get, [this.#clock(), toColumn(key), unless ?? null]);
-    return row === undefined ? undefined : foundIn(row);
+    const values = [this.#clock(), toColumn(key)];
+    if (unless === undefined) {
+      const [row] = await this.#client.query(this.#reads.get, values);
+      return row === undefined ? undefined : recordOf(row);
+    }
+    const [row] = await this.#client.query(this.#reads.getUnless, [...values, unless]);
+    if (row === undefined) return undefined;
+    return row.packed === null ? "unchanged" : unpackedRecord(row);
   }
 
   async getMany(

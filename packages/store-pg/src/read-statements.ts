@@ -1,5 +1,5 @@
 import type { PgNames } from "./names.ts";
-import { inMs, recordColumns } from "./records.ts";
+import { inMs, packedRecord, recordColumns } from "./records.ts";
 
 /** The store's clock: `$1`, in milliseconds, where one was injected, else the server's. */
 export const clock = "coalesce(to_timestamp($1::float8 / 1000), clock_timestamp())";
@@ -7,8 +7,10 @@ export const clock = "coalesce(to_timestamp($1::float8 / 1000), clock_timestamp(
 /** Every text of this package that only reads. `$1` is always the injected clock or null. */
 export interface ReadStatements {
   readonly now: string;
-  /** `$2` key, `$3` the revision that needs no bytes. */
+  /** `$2` key. */
   readonly get: string;
+  /** `$2` key, `$3` the revision that needs no bytes. Answers with two columns: `packed`, null if unchanged, and `value`. */
+  readonly getUnless: string;
   /** `$2` keys, `$3` revisions. Answers with a row, with its `position` from 1, for each key that has a record. */
   readonly getMany: string;
   /** `$2` the first key, `$3` the limit. Answers with all keys, in order, and whether they are `live`. */
@@ -69,7 +71,11 @@ LIMIT 1`;
 export const readStatementsOf = (names: PgNames): ReadStatements => ({
   now: `SELECT ${inMs(clock)} AS now`,
   get: `
-SELECT ${unlessColumns("$3::text")}
+SELECT ${recordColumns("r")}, CASE WHEN ${live("r")} THEN r.value END AS value
+FROM ${names.records} AS r, ${clockOnce} WHERE r.key = $2::text`,
+  getUnless: `
+SELECT CASE WHEN ${unchanged("$3::text")} THEN NULL ELSE ${packedRecord("r")} END AS packed,
+  CASE WHEN ${unchanged("$3::text")} THEN NULL WHEN ${live("r")} THEN r.value END AS value
 FROM ${names.records} AS r, ${clockOnce} WHERE r.key = $2::text`,
   getMany: `
 SELECT w.position::int AS position, ${unlessColumns("w.unless")}

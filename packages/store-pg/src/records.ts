@@ -15,6 +15,9 @@ interface RecordRow {
 /** An instant as milliseconds: a double, since pg hands bigints over as strings and PGlite as numbers. */
 export const inMs = (instant: string): string => `round(extract(epoch FROM ${instant})::numeric * 1000)::float8`;
 
+const expiryOf = (r: string): string =>
+  inMs(`coalesce(${r}.expires_at, CASE WHEN ${r}.expired THEN ${r}.dropped_at END)`);
+
 /** Everything of a record but its value. @param r The table's alias. @param operations What to fetch as the list. */
 export const recordColumns = (r: string, operations = `${r}.operations`): string =>
   [
@@ -23,8 +26,16 @@ export const recordColumns = (r: string, operations = `${r}.operations`): string
     `${r}.node`,
     `${inMs(`${r}.committed_at`)} AS committed_at`,
     `${operations} AS operations`,
-    `${inMs(`coalesce(${r}.expires_at, CASE WHEN ${r}.expired THEN ${r}.dropped_at END)`)} AS expires_at`,
+    `${expiryOf(r)} AS expires_at`,
   ].join(", ");
+
+/**
+ * As `recordColumns`, in one column of text: what is asked most is whether anything has changed, and each column of an
+ * answer costs server and client more than the bytes in it.
+ */
+export const packedRecord = (r: string): string => `json_build_object('revision', ${r}.revision, 'micros', ${r}.micros,
+    'node', ${r}.node, 'committed_at', ${inMs(`${r}.committed_at`)}, 'operations', ${r}.operations,
+    'expires_at', ${expiryOf(r)})::text`;
 
 /** Plain bytes: pg's are Buffers, which compare unequal to the same bytes elsewhere. */
 const bytesOf = (value: Uint8Array | null): Uint8Array | undefined =>
@@ -41,4 +52,12 @@ export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord => {
     operations,
     expiresAt: expires_at ?? undefined,
   };
+};
+
+/** @param row Of `packedRecord`, as `packed`, and the `value`. @param written In place of the row's, as in `recordOf`. */
+export const unpackedRecord = ({ packed, value }: PgRow, written?: Uint8Array): StoredRecord => {
+  const columns = JSON.parse(String(packed)) as PgRow;
+  // JSON has no infinity: PostgreSQL writes it as text.
+  const expiry = columns.expires_at === null ? null : Number(columns.expires_at);
+  return recordOf({ ...columns, expires_at: expiry, value }, written);
 };

@@ -1,12 +1,12 @@
 import { rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
 import { clock } from "./read-statements.ts";
-import { recordColumns } from "./records.ts";
+import { packedRecord, recordColumns } from "./records.ts";
 import { forgetFrom } from "./triggers.ts";
 
 /** Every text of this package that commits. `$1` is always the injected clock or null. */
 export interface WriteStatements {
-  /** One key, on no record. Parameters as `writeParameters` has them. Answers with no row if there is a record. */
+  /** One key, on no record. Parameters as `writeParameters` has them. Answers with `packed`, or no row if there is a record. */
   readonly create: string;
   /** One key, on a revision: as `create`, and `$11` the revision. Answers with no row if that does not stand. */
   readonly replace: string;
@@ -67,13 +67,13 @@ SELECT w.key, w.value, w.operation, c.micros, w.node, c.at, c.at, ${expiry("w.tt
   ${dropped("w.value", "c.at")}, ${forgotten("w.value", "c.at", "w.")}, ARRAY[w.operation], w.history, w.versions, w.max_age
 FROM ${reading(lockTimeout)}, ${one}
 ON CONFLICT (key) DO NOTHING
-RETURNING ${recordColumns("r")}`;
+RETURNING ${packedRecord("r")} AS packed`;
 
 const replace = (names: PgNames): string => `
 UPDATE ${names.records} AS r SET ${assignments("w.value", "w.ttl", "w.", "w.operation")}
 FROM ${reading(lockTimeout)}, ${one}
 WHERE r.key = w.key AND r.revision = $11::text
-RETURNING ${recordColumns("r")}`;
+RETURNING ${packedRecord("r")} AS packed`;
 
 /** Parallel arrays, one element a mutation. Values travel as hexadecimal, which every client writes the same. */
 const many = (from: number): string => {

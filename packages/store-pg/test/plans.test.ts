@@ -55,8 +55,8 @@ await describeWith("postgres", (url) => {
   const write = [null, "city:7", Buffer.from("x"), "op", "n", null, false, null, null, "1000"];
 
   const statements: readonly (readonly [name: string, text: string, values: readonly unknown[], index: string])[] = [
-    ["get", reads.get, [null, "city:7", null], `${table}_pkey`],
-    ["get unless", reads.get, [null, "city:7", "r"], `${table}_pkey`],
+    ["get", reads.get, [null, "city:7"], `${table}_pkey`],
+    ["get unless", reads.getUnless, [null, "city:7", "r"], `${table}_pkey`],
     ...[1, 10, 1_000, 10_000].map(
       (count) =>
         [`getMany of ${count}`, reads.getMany, [null, some(count), column(null, count)], `${table}_pkey`] as const,

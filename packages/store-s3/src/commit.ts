@@ -2,22 +2,20 @@ import {
   type CallOptions,
   conflictError,
   type Mutation,
-  nextTimestamp,
   type OperationId,
   rememberedOperations,
   type StoredRecord,
   WarpError,
 } from "@warp/core";
 import { within } from "./deadline.ts";
-import { isLost, isRefusal, unavailable } from "./failures.ts";
+import { beforeSending, isLost, isRefusal, unavailable } from "./failures.ts";
 import type { Standing } from "./intents.ts";
 import type { S3StoreSettings } from "./options.ts";
 import type { Past } from "./past.ts";
 import type { Records } from "./records.ts";
 import type { Condition } from "./requests.ts";
+import { bytesOf, commitTime, successorOf, type WriteMutation } from "./successor.ts";
 import { type RecordHeader, recordAt, type Version } from "./version.ts";
-
-type WriteMutation = Exclude<Mutation, { readonly kind: "check" }>;
 
 interface Attempt {
   readonly operation: OperationId;
@@ -28,18 +26,23 @@ interface Attempt {
 
 const noBytes = new Uint8Array(0);
 
-/** How often one commit is sent anew after a clear "no" of the server to which no other record answers. */
+/**
+ * How often one commit is sent anew under the same tag, after a clear "no" of the server to which no other record
+ * answers. As long as the tag changes, with the intents of transactions, others get on.
+ */
 const mostRounds = 6;
 
-const revisionOf = ({ version }: Standing): string | undefined => version?.header.revision;
+/** The revision that stands. */
+export const revisionOf = ({ version }: Standing): string | undefined => version?.header.revision;
 
 /** Whether the record's operations reach back to what the attempt was conditional on: then its own would be among them. */
 const tellsAll = ({ operations }: RecordHeader, expected: string | undefined): boolean =>
   expected === undefined ? operations.length < rememberedOperations : operations.includes(expected);
 
-const conditionOf = ({ etag }: Standing): Condition => (etag === undefined ? "absent" : { etag });
+/** That nothing has touched the object since. */
+export const conditionOf = ({ etag }: Pick<Standing, "etag">): Condition => (etag === undefined ? "absent" : { etag });
 
-/** Commits one key, under a condition that the server checks. */
+/** Commits one key, by one put under a condition that the server checks. */
 export class Committer {
   readonly #records: Records;
   readonly #past: Past;
@@ -53,39 +56,36 @@ export class Committer {
 
   async commit(
     operation: OperationId,
-    mutations: readonly Mutation[],
-    options?: CallOptions,
-  ): Promise<readonly (StoredRecord | undefined)[]> {
-    const [mutation, second] = mutations;
-    if (mutation === undefined) return [];
-    if (second !== undefined)
-      throw new WarpError("UNSUPPORTED", "S3 commits one key at a time", { port: "store", key: second.key });
-    // The caller may change its bytes as soon as it has called.
-    const value = mutation.kind === "put" ? Uint8Array.from(mutation.value) : noBytes;
-    return await within(this.#settings.timers, options, async (signal) => [
+    mutation: Mutation,
+    options: CallOptions | undefined,
+  ): Promise<StoredRecord | undefined> {
+    const value = bytesOf(mutation);
+    return await within(this.#settings.timers, options, async (signal) =>
       mutation.kind === "check"
         ? await this.#check(mutation.key, mutation.expected, signal)
         : await this.#write({ operation, mutation, value, signal }),
-    ]);
+    );
   }
 
   async #check(key: string, expected: string | undefined, signal: AbortSignal): Promise<StoredRecord | undefined> {
-    const standing = await this.#beforeSending(key, () => this.#records.read(key, signal));
+    const standing = await beforeSending(key, () => this.#records.read(key, signal));
     if (revisionOf(standing) !== expected) throw this.#conflict(key, standing);
-    return standing.version && recordAt(standing.version, this.#records.shownTime());
+    return this.#records.record(standing);
   }
 
   async #write(attempt: Attempt): Promise<StoredRecord> {
     const { mutation, signal } = attempt;
     const { key } = mutation;
-    let standing = await this.#beforeSending(key, () => this.#standing(attempt));
+    let standing = await beforeSending(key, () => this.#standing(attempt));
     for (let round = 1; ; round += 1) {
       if (revisionOf(standing) !== mutation.expected) throw this.#conflict(key, standing);
-      const version = await this.#beforeSending(key, () => this.#prepare(attempt, standing.version));
+      const version = await beforeSending(key, () => this.#prepare(attempt, standing.version));
       try {
         await this.#records.write(key, version, conditionOf(standing), signal);
       } catch (error) {
+        const { etag } = standing;
         standing = await this.#afterFailure(attempt, error, round);
+        if (standing.etag !== etag) round = 0;
         continue;
       }
       this.#past.trim(key, version.header);
@@ -96,31 +96,18 @@ export class Committer {
   /** What the key holds: from memory, if that is enough, since the server checks it anyway. */
   async #standing({ mutation, signal }: Attempt): Promise<Standing> {
     const { key, expected, history } = mutation;
-    if (expected === undefined) return { etag: undefined, version: undefined, hasIntent: false };
+    if (expected === undefined) return { etag: undefined, version: undefined, claim: undefined };
     const hint = history === undefined ? this.#records.remembered(key, expected) : undefined;
     if (hint === undefined) return await this.#records.readToWrite(key, signal);
-    return { etag: hint.etag, version: { header: hint.header, value: noBytes }, hasIntent: false };
+    return { etag: hint.etag, version: { header: hint.header, value: noBytes }, claim: undefined };
   }
 
   /** The record that is to stand, dated above the one that does; what it supersedes is in its place before. */
-  async #prepare({ operation, mutation, value, signal }: Attempt, before: Version | undefined): Promise<Version> {
-    const now = await this.#records.now(signal);
-    const former = before?.header;
-    // A millisecond apart at least, so that nodes whose clocks differ keep a past in which each version stood.
-    const committedAt = Math.max(now, former === undefined ? 0 : former.committedAt + 1);
-    const ttlMs = mutation.kind === "put" ? (mutation.ttlMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-    const kept = await this.#past.keep(mutation, before, committedAt, signal);
-    const header: RecordHeader = {
-      isTombstone: mutation.kind === "delete",
-      revision: operation,
-      timestamp: nextTimestamp(now, mutation.timestamp.node, former?.timestamp),
-      committedAt,
-      operations: [operation, ...(former?.operations ?? []).slice(0, rememberedOperations - 1)],
-      expiresAt: ttlMs === Number.POSITIVE_INFINITY ? undefined : committedAt + ttlMs,
-      createdAt: former?.createdAt ?? committedAt,
-      ...kept,
-    };
-    return { header, value };
+  async #prepare(attempt: Attempt, before: Version | undefined): Promise<Version> {
+    const now = await this.#records.now(attempt.signal);
+    const committedAt = commitTime(now, [before]);
+    const kept = await this.#past.keep(attempt.mutation, before, committedAt, attempt.signal);
+    return successorOf(attempt, before?.header, now, committedAt, kept);
   }
 
   /**
@@ -154,16 +141,7 @@ export class Committer {
     return standing;
   }
 
-  #conflict(key: string, { version }: Standing): WarpError {
-    return conflictError(new Map([[key, version && recordAt(version, this.#records.shownTime())]]));
-  }
-
-  /** Whatever fails here, the commit has not been sent. */
-  async #beforeSending<T>(key: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw WarpError.is(error) ? error : unavailable(key, error);
-    }
+  #conflict(key: string, standing: Standing): WarpError {
+    return conflictError(new Map([[key, this.#records.record(standing)]]));
   }
 }

@@ -45,3 +45,12 @@ export const unavailable = (key: string | undefined, cause: unknown): WarpError 
   const { name = "", message = "" } = sdkError(cause);
   return new WarpError("UNAVAILABLE", `S3 did not take it: ${name} ${message}`, { port: "store", key, cause });
 };
+
+/** Whatever fails in `work`, the commit has not been sent. */
+export const beforeSending = async <T>(key: string | undefined, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    throw WarpError.is(error) ? error : unavailable(key, error);
+  }
+};

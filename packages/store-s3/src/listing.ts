@@ -41,7 +41,7 @@ export class Listing {
     const head = await this.#head(name, signal);
     const key = named === "cut" ? head?.key : named.key;
     if (key === undefined || head === undefined) return undefined;
-    if (head.hasIntent) {
+    if (head.transaction !== undefined) {
       const { version } = await this.#records.read(key, signal);
       return version !== undefined && this.#isLive(version.header) ? key : undefined;
     }

@@ -17,6 +17,11 @@ export interface S3StoreOptions {
    */
   readonly landsWithin?: Duration;
   /**
+   * The longest that a commit of several keys may take until it is sent; a shorter deadline of the call's takes
+   * precedence. Default `"30s"`. So long others wait for a writer that died, and a second for rounding.
+   */
+  readonly transactionDeadline?: Duration;
+  /**
    * Whether the server honours `If-Match` on deletes. Default false: then tombstones stay for good. AWS does; Ceph's
    * RGW ignores it, and would delete what was written meanwhile. `verify()` finds out.
    */
@@ -24,8 +29,9 @@ export interface S3StoreOptions {
   /** How long a tombstone stays at least, where it may go. Default `"1d"`; must exceed `landsWithin`. */
   readonly tombstoneRetention?: Duration;
   /**
-   * The time between two steps of the reaper, each of which looks at up to 1 000 objects. Default `"1m"`; `Infinity`:
-   * it never runs by itself. Only where `conditionalDelete` holds.
+   * The time between two steps of the reaper, each of which looks at up to 1 000 objects of a kind: tombstones, where
+   * `conditionalDelete` holds, and transactions, where this process made or met one. Default `"1m"`; `Infinity`: it
+   * never runs by itself.
    */
   readonly reapEvery?: Duration;
   /**
@@ -37,7 +43,10 @@ export interface S3StoreOptions {
   readonly clock?: StoreClock;
   /** What deadlines are measured with. Default: the machine's. */
   readonly timers?: Pick<Clock, "schedule" | "monotonic">;
-  /** Told why work in the background failed: removing former versions and tombstones. Default: nobody is told. */
+  /**
+   * Told why work in the background failed: removing former versions, tombstones and what transactions leave behind.
+   * Default: nobody is told.
+   */
   readonly onBackgroundError?: (error: unknown) => void;
 }
 
@@ -47,6 +56,7 @@ export interface S3StoreSettings {
   readonly names: ObjectNames;
   readonly concurrency: number;
   readonly landsWithinMs: number;
+  readonly transactionDeadlineMs: number;
   readonly conditionalDelete: boolean;
   readonly tombstoneRetentionMs: number;
   readonly reapEveryMs: number;
@@ -78,6 +88,7 @@ export const settingsOf = (options: S3StoreOptions): S3StoreSettings => {
     names: new ObjectNames(options.prefix ?? "warp/"),
     concurrency: wholeNumber("concurrency", options.concurrency ?? 32, 1),
     landsWithinMs,
+    transactionDeadlineMs: durationMs("transactionDeadline", options.transactionDeadline ?? "30s", { leastMs: 1 }),
     conditionalDelete,
     tombstoneRetentionMs,
     reapEveryMs: durationMs("reapEvery", options.reapEvery ?? "1m", { leastMs: 1, infinite: true }),

@@ -1,13 +1,13 @@
-import { type CallOptions, type Mutation, type StoredRecord, WarpError } from "@warp/core";
-import { wideController, within } from "./deadline.ts";
+import { type CallOptions, type StoredRecord, WarpError } from "@warp/core";
+import type { Background } from "./background.ts";
+import { within } from "./deadline.ts";
 import type { Forgotten } from "./forgotten.ts";
 import type { S3StoreSettings } from "./options.ts";
 import { decodeBody, encodeBody } from "./record-body.ts";
 import type { Records } from "./records.ts";
 import type { ListedObject, Requests } from "./requests.ts";
+import type { WriteMutation } from "./successor.ts";
 import { type KeptVersion, type RecordHeader, recordAt, type Version } from "./version.ts";
-
-type WriteMutation = Exclude<Mutation, { readonly kind: "check" }>;
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
@@ -37,13 +37,19 @@ export class Past {
   readonly #records: Records;
   readonly #forgotten: Forgotten;
   readonly #settings: S3StoreSettings;
-  readonly #trimming: Set<Promise<void>> = new Set();
-  readonly #closing: AbortController = wideController();
+  readonly #background: Background;
 
-  constructor(requests: Requests, records: Records, forgotten: Forgotten, settings: S3StoreSettings) {
+  constructor(
+    requests: Requests,
+    records: Records,
+    forgotten: Forgotten,
+    background: Background,
+    settings: S3StoreSettings,
+  ) {
     this.#requests = requests;
     this.#records = records;
     this.#forgotten = forgotten;
+    this.#background = background;
     this.#settings = settings;
   }
 
@@ -83,18 +89,7 @@ export class Past {
   trim(key: string, header: RecordHeader): void {
     const { kept, lastKept, committedAt } = header;
     if (lastKept?.until !== committedAt || kept % trimEvery !== 0) return;
-    const work = this.#trim(key, header, this.#closing.signal)
-      .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted) this.#settings.onBackgroundError(error);
-      })
-      .finally(() => this.#trimming.delete(work));
-    this.#trimming.add(work);
-  }
-
-  /** Resolves once nothing is under way in the background. */
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await Promise.all(this.#trimming);
+    void this.#background.run((signal) => this.#trim(key, header, signal));
   }
 
   /** Whether no former version is kept any more; removes those that are due. */

@@ -7,6 +7,7 @@ import type { Past } from "./past.ts";
 import { decodeBody, decodeHead, sizeKinds } from "./record-body.ts";
 import type { Records } from "./records.ts";
 import type { ListedObject, Requests } from "./requests.ts";
+import type { Sweeper } from "./sweeper.ts";
 
 interface Tombstone {
   readonly name: string;
@@ -14,30 +15,42 @@ interface Tombstone {
   readonly at: number;
 }
 
-/** Where the server honours conditions of deletes: removes old tombstones, a page of the bucket at a time. */
+/**
+ * Removes old tombstones, where the server honours conditions of deletes, and has the transactions swept: a page of
+ * either at a time.
+ */
 export class Reaper {
   readonly #requests: Requests;
   readonly #records: Records;
   readonly #past: Past;
   readonly #forgotten: Forgotten;
+  readonly #sweeper: Sweeper;
   readonly #settings: S3StoreSettings;
   readonly #closing: AbortController = wideController();
   #page: string | undefined;
   #cancel: Cancel | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(requests: Requests, records: Records, past: Past, forgotten: Forgotten, settings: S3StoreSettings) {
+  constructor(
+    requests: Requests,
+    records: Records,
+    past: Past,
+    forgotten: Forgotten,
+    sweeper: Sweeper,
+    settings: S3StoreSettings,
+  ) {
     this.#requests = requests;
     this.#records = records;
     this.#past = past;
     this.#forgotten = forgotten;
+    this.#sweeper = sweeper;
     this.#settings = settings;
   }
 
   /** From now on steps come by themselves. Calling it again, or after `close`, does nothing. */
   start(): void {
     const { conditionalDelete, reapEveryMs, timers } = this.#settings;
-    if (!conditionalDelete || reapEveryMs === Number.POSITIVE_INFINITY) return;
+    if ((!conditionalDelete && !this.#sweeper.isNeeded) || reapEveryMs === Number.POSITIVE_INFINITY) return;
     if (this.#cancel !== undefined || this.#closing.signal.aborted) return;
     const run = (): void => {
       this.#running = this.#tick();
@@ -52,8 +65,12 @@ export class Reaper {
     await this.#running;
   }
 
-  /** Looks at the next page of names, going round. @returns How many tombstones went. */
+  /** Looks at the next page of names, going round. @returns How many tombstones and transactions went. */
   async step(signal: AbortSignal): Promise<number> {
+    return (await this.#removeTombstones(signal)) + (await this.#sweeper.step(signal));
+  }
+
+  async #removeTombstones(signal: AbortSignal): Promise<number> {
     const { conditionalDelete, names, tombstoneRetentionMs } = this.#settings;
     if (!conditionalDelete) return 0;
     const { objects, next } = await this.#requests.list(names.recordsFrom(""), signal, { from: this.#page });

@@ -110,13 +110,14 @@ export interface BodyHead {
   /** Only where the name does not tell it. */
   readonly key: string | undefined;
   readonly header: RecordHeader | undefined;
-  readonly hasIntent: boolean;
+  /** The transaction whose intent is on it. */
+  readonly transaction: string | undefined;
 }
 
 /** @returns `undefined` if more bytes are needed to tell. @throws {WarpError} `CORRUPT`. */
 export const decodeHead = (bytes: Uint8Array): BodyHead | undefined => {
   const head = headOf(bytes, undefined);
-  return head && { key: head.key, header: head.record?.header, hasIntent: head.intent !== undefined };
+  return head && { key: head.key, header: head.record?.header, transaction: head.intent?.transaction };
 };
 
 /** @param key For errors. @throws {WarpError} `CORRUPT`. */

@@ -30,6 +30,8 @@ export interface ListedObject {
   readonly size: number;
   /** How long ago it was written, as in `FoundObject`. */
   readonly ageMs: number;
+  /** When it was written, by the server's clock, in milliseconds since the epoch. */
+  readonly writtenAt: number;
 }
 
 export interface ListedPage {
@@ -67,7 +69,7 @@ export class Requests {
   async get(
     name: string,
     signal: AbortSignal,
-    { unless, mostBytes }: { readonly unless?: string | undefined; readonly mostBytes?: number } = {},
+    { unless, mostBytes }: { readonly unless?: string | undefined; readonly mostBytes?: number | undefined } = {},
   ): Promise<FoundObject | "unchanged" | undefined> {
     const command = new GetObjectCommand({
       Bucket: this.#settings.bucket,
@@ -125,11 +127,10 @@ export class Requests {
     });
     return await this.#run(command, signal, async (date) => {
       const { Contents = [], NextContinuationToken } = await this.#client.send(command, { abortSignal: signal });
-      const objects = Contents.map(({ Key = "", Size = 0, LastModified }) => ({
-        name: Key,
-        size: Size,
-        ageMs: date() - (LastModified?.getTime() ?? date()),
-      }));
+      const objects = Contents.map(({ Key = "", Size = 0, LastModified }) => {
+        const writtenAt = LastModified?.getTime() ?? date();
+        return { name: Key, size: Size, ageMs: date() - writtenAt, writtenAt };
+      });
       return { objects, next: NextContinuationToken };
     });
   }

@@ -34,9 +34,13 @@ export interface Version {
   readonly value: Uint8Array;
 }
 
-/** The record as it reads at `at`: an expired value as a tombstone. */
-export const recordAt = ({ header, value }: Version, at: number): StoredRecord => {
+/**
+ * The record as it reads at `at`: an expired value as a tombstone.
+ * @param hasIntent Whether its object bears a transaction's intent.
+ */
+export const recordAt = ({ header, value }: Version, at: number, hasIntent = false): StoredRecord => {
   const { isTombstone, revision, timestamp, committedAt, operations, expiresAt } = header;
   const gone = isTombstone || (expiresAt !== undefined && expiresAt <= at);
-  return { value: gone ? undefined : value, revision, timestamp, committedAt, operations, expiresAt };
+  const record = { value: gone ? undefined : value, revision, timestamp, committedAt, operations, expiresAt };
+  return hasIntent ? { ...record, underIntent: true } : record;
 };

@@ -4,8 +4,6 @@ import { describeWith } from "@warp/tests-services";
 import { ServerClock } from "../src/index.ts";
 import { StoreBench, uniquePrefix } from "./open-store.ts";
 
-const exempt = ["atomicBatch"];
-
 const register = (cases: readonly ConformanceCase[], without: readonly string[]): void => {
   for (const { name, needs, run } of cases)
     it(name, async () => {
@@ -25,8 +23,8 @@ await describeWith("s3", (url) => {
       const options = { prefix: uniquePrefix(), clock };
       return { port: bench.store(options, client), other: bench.store(options, otherClient) };
     };
-    describe("Store", () => register(storeCases(open), [...exempt, "setClockBack"]));
-    describe("History", () => register(historyCases(open), [...exempt, "setClockBack"]));
+    describe("Store", () => register(storeCases(open), ["setClockBack"]));
+    describe("History", () => register(historyCases(open), ["setClockBack"]));
   });
 
   describe("by a clock that is set back", () => {
@@ -45,7 +43,7 @@ await describeWith("s3", (url) => {
       };
     };
     const ofClock = ({ needs }: ConformanceCase): boolean => needs === "setClockBack";
-    describe("Store", () => register(storeCases(open).filter(ofClock), exempt));
-    describe("History", () => register(historyCases(open).filter(ofClock), exempt));
+    describe("Store", () => register(storeCases(open).filter(ofClock), []));
+    describe("History", () => register(historyCases(open).filter(ofClock), []));
   });
 });

@@ -111,7 +111,7 @@ describe("the body of a record's object", () => {
     const key = "\u0000".repeat(1_024);
     const operations = Array.from({ length: 16 }, () => "o".repeat(22));
     const written = encodeBody(body(value("x".repeat(9_999), { ...rich.header, operations })), key);
-    expect(decodeHead(written.subarray(0, headBytes))).toMatchObject({ key, hasIntent: false });
+    expect(decodeHead(written.subarray(0, headBytes))).toMatchObject({ key, transaction: undefined });
     expect(decodeHead(written.subarray(0, 5_000))).toBeUndefined();
   });
 

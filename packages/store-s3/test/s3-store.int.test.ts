@@ -3,9 +3,9 @@ import { MemoryBus, MemoryNetwork, type StoredRecord, Warp } from "@warp/core";
 import { sum } from "@warp/merge";
 import { describeWith } from "@warp/tests-services";
 import { type S3Store, ServerClock } from "../src/index.ts";
-import { encodeTransaction, type TransactionState } from "../src/intents.ts";
 import { ObjectNames } from "../src/object-names.ts";
 import { decodeBody, encodeBody, type Intent } from "../src/record-body.ts";
+import { encodeTransaction, type TransactionState } from "../src/transaction-state.ts";
 import type { Version } from "../src/version.ts";
 import { bucketOf, StoreBench, uniquePrefix } from "./open-store.ts";
 import { RawObjects } from "./raw-objects.ts";
@@ -149,16 +149,17 @@ await describeWith("s3", (url) => {
 
     it.each([
       ["pending", { state: "pending", deadlineMs: 60_000 }, "old"],
-      ["committed", { state: "committed" }, "new"],
-      ["aborted", { state: "aborted" }, "old"],
-      ["gone", undefined, "old"],
+      ["committed", { state: "committed", deadlineMs: 60_000 }, "new"],
+      ["aborted", { state: "aborted", deadlineMs: 60_000 }, "old"],
     ] as const)("is read as of a transaction that is %s", async (_what, transaction, expected) => {
       const { store, objects, prefix } = open();
       const { old, next } = await claim(store, objects, transaction);
       const { revision } = (expected === "old" ? old : next).header;
       for (const reader of [store, bench.store({ prefix }, client)]) {
         expect(text(await reader.get("k"))).toBe(expected);
-        expect(await reader.get("k", revision)).toBe("unchanged");
+        // Never "unchanged": that could not say that nobody may cache it.
+        for (const unless of [undefined, revision, "other"])
+          expect(await reader.get("k", unless)).toMatchObject({ revision, underIntent: true });
         expect(text((await reader.getMany(["k"], ["other"]))[0])).toBe(expected);
         expect(await listed(reader)).toEqual(["k"]);
       }
@@ -166,10 +167,19 @@ await describeWith("s3", (url) => {
       expect(text(checked)).toBe(expected);
     });
 
+    it("is taken off by a reader where the transaction is gone", async () => {
+      const { store, objects } = open();
+      const { old } = await claim(store, objects, undefined);
+      const { revision } = old.header;
+      expect(await store.get("k", revision)).toMatchObject({ revision, underIntent: true });
+      await until("the end of the intent", async () => (await store.get("k", revision)) === "unchanged");
+      expect(decodeBody(await objects.get("r/k"), "k")).toEqual({ version: old, intent: undefined });
+    });
+
     it("is asked about anew at every read: what was read under it is not remembered", async () => {
       const { store, objects } = open();
       const { old } = await claim(store, objects, { state: "pending", deadlineMs: 60_000 });
-      expect(await store.get("k", old.header.revision)).toBe("unchanged");
+      expect(await store.get("k", old.header.revision)).toMatchObject({ underIntent: true });
       await objects.put("t/tx", encodeTransaction({ state: "committed", deadlineMs: 0, keys: ["k"] }));
       expect(text(await store.get("k", old.header.revision))).toBe("new");
     });

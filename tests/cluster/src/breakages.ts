@@ -19,6 +19,16 @@ export const replace = <T extends object, K extends keyof T>(
 
 export const nothing = (): undefined => undefined;
 
+/** Several breakages at once. */
+export const together =
+  (...breaking: readonly (() => () => void)[]) =>
+  (): (() => void) => {
+    const mending = breaking.map((one) => one());
+    return () => {
+      for (const mend of mending.reverse()) mend();
+    };
+  };
+
 export const deafTo = (missed: Continuity): (() => void) => {
   const hide = (continuity: Continuity): Continuity => (continuity === missed ? "expected" : continuity);
   const mend = [
@@ -46,36 +56,46 @@ export const deafTo = (missed: Continuity): (() => void) => {
 
 type AnyFlight = Flight<unknown, unknown>;
 
-/** Callers join whatever load is under way. */
-export const joinVoided = (): (() => void) => {
+/** Callers join a load until `end` is over, whatever has happened since it began. */
+const joining = (end: (flight: AnyFlight) => Promise<unknown>): (() => void) => {
   const running = new WeakMap<object, Map<string, AnyFlight>>();
-  const mend = [
-    replace(
-      SingleFlight.prototype,
-      "start",
-      (original) =>
-        function (this: SingleFlight<unknown, unknown>, ...call) {
-          const flight = original.apply(this, call);
-          const flights = running.get(this) ?? new Map<string, AnyFlight>();
-          running.set(this, flights.set(flight.key, flight));
-          const end = (): boolean => flights.get(flight.key) === flight && flights.delete(flight.key);
-          flight.fetched.then(end, end);
-          return flight;
-        },
-    ),
-    replace(
-      SingleFlight.prototype,
-      "current",
-      () =>
-        function (this: SingleFlight<unknown, unknown>, key) {
-          return running.get(this)?.get(key);
-        },
-    ),
-  ];
-  return () => {
-    for (const one of mend) one();
-  };
+  return together(
+    () =>
+      replace(
+        SingleFlight.prototype,
+        "start",
+        (original) =>
+          function (this: SingleFlight<unknown, unknown>, ...call) {
+            const flight = original.apply(this, call);
+            const flights = running.get(this) ?? new Map<string, AnyFlight>();
+            running.set(this, flights.set(flight.key, flight));
+            void end(flight).then(() => {
+              if (flights.get(flight.key) === flight) flights.delete(flight.key);
+            });
+            return flight;
+          },
+      ),
+    () =>
+      replace(
+        SingleFlight.prototype,
+        "current",
+        () =>
+          function (this: SingleFlight<unknown, unknown>, key) {
+            return running.get(this)?.get(key);
+          },
+      ),
+  )();
 };
+
+/** Callers join whatever load is under way. */
+export const joinVoided = (): (() => void) => joining((flight) => flight.fetched.catch(nothing));
+
+/** Callers join a load as long as it runs, also while its commit is under way. */
+export const joinCommitting = (): (() => void) =>
+  joining(async (flight) => {
+    await flight.fetched.catch(nothing);
+    await flight.loaded?.catch(nothing);
+  });
 
 /** Every commit lands, whatever was written meanwhile. */
 export const unconditional = (): (() => void) =>

@@ -21,8 +21,8 @@ export interface ClusterOptions {
   readonly origin?: Origin;
   /** Whether there is a store. Default true. */
   readonly stored?: boolean;
-  /** Says how keys are kept, on every node alike. */
-  readonly register: (warp: Warp) => void;
+  /** Says how keys are kept; on every node alike, unless it looks at which one it is. */
+  readonly register: (warp: Warp, node: string) => void;
   /** Whether there is a shared tier. Default false. */
   readonly shared?: boolean;
   /** Whether every node hears what others than Warp write, over a connection that shares its store's faults. Default false. */
@@ -136,7 +136,7 @@ export class Cluster {
         : {}),
       ...further,
     });
-    register(warp);
+    register(warp, name);
     const node: ClusterNode = { name, clock, warp, ...faults, sharedCache };
     this.nodes.push(node);
     return node;

@@ -232,7 +232,7 @@ describe("with a store", () => {
 
   it("an attach that resolves is dropped by the revoke that races it; one that comes too late says so", async () => {
     const seen = new Map<string, number>();
-    await forEachSeed(2_000, async (scheduler) => {
+    await forEachSeed(1_000, async (scheduler) => {
       const { cluster, nodes } = await prepared(scheduler);
       const [a, b, c] = nodes;
       const chance = scheduler.random("scenario");
@@ -269,7 +269,7 @@ describe("with a store", () => {
 
   it("a renewal that races the expiry wins or is refused, on all nodes alike", async () => {
     const seen = new Map<string, number>();
-    await forEachSeed(1_000, async (scheduler) => {
+    await forEachSeed(500, async (scheduler) => {
       const { cluster, nodes } = await prepared(scheduler);
       const [a, b, c] = nodes;
       const chance = scheduler.random("scenario");

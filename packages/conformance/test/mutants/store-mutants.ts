@@ -205,7 +205,7 @@ const keepingMutants: readonly Mutant[] = [
   ),
   mutant(
     "calls an expired value unchanged",
-    ["an expired value reads as a tombstone with the value's revision, and is never called unchanged"],
+    ["an expired value reads as a tombstone with the value's revision and expiry, and is never called unchanged"],
     (base, { data }) => ({
       get: async (key, unless) =>
         unless !== undefined && data.current(key)?.revision === unless ? "unchanged" : base.get(key, unless),
@@ -233,7 +233,7 @@ const keepingMutants: readonly Mutant[] = [
     "serves expired values",
     [
       "a value is served until its expiry by the store's clock, and no longer",
-      "an expired value reads as a tombstone with the value's revision, and is never called unchanged",
+      "an expired value reads as a tombstone with the value's revision and expiry, and is never called unchanged",
     ],
     (base, { data }) => showing(base, (record, key) => ({ ...record, value: data.current(key)?.value })),
   ),
@@ -255,14 +255,20 @@ const keepingMutants: readonly Mutant[] = [
   ),
   mutant(
     "forgets expired records",
-    ["an expired value reads as a tombstone with the value's revision, and is never called unchanged"],
+    ["an expired value reads as a tombstone with the value's revision and expiry, and is never called unchanged"],
     (base, { clock }) => showing(base, (record) => (isExpired(record, clock.now()) ? undefined : record)),
   ),
   mutant(
     "gives an expired record a revision of its own",
-    ["an expired value reads as a tombstone with the value's revision, and is never called unchanged"],
+    ["an expired value reads as a tombstone with the value's revision and expiry, and is never called unchanged"],
     (base, { clock }) =>
       showing(base, (record) => (isExpired(record, clock.now()) ? { ...record, revision: "expired" } : record)),
+  ),
+  mutant(
+    "does not tell an expired record from a deleted one",
+    ["an expired value reads as a tombstone with the value's revision and expiry, and is never called unchanged"],
+    (base, { clock }) =>
+      showing(base, (record) => (isExpired(record, clock.now()) ? { ...record, expiresAt: undefined } : record)),
   ),
   mutant(
     "takes an expired record for none",

@@ -60,3 +60,20 @@ export class StoreMeters {
   /** Commits answered neither yes nor no. */
   outcomesUnknown = 0;
 }
+
+/** Counters of strong writes. */
+export class StrongMeters {
+  committed = 0;
+  /** Ended with nothing committed, whatever the reason. */
+  aborted = 0;
+  /** Of these: too few nodes acknowledged, or the bus did not answer. */
+  quorumsRefused = 0;
+  acknowledgementsSent = 0;
+  acknowledgementsReceived = 0;
+  /** Announcements of keys that this node keeps otherwise. */
+  mismatchesFound = 0;
+  /** Acknowledgements of nodes that keep a key otherwise: they do not count. */
+  mismatchesHeard = 0;
+  /** Seconds from an announcement to its quorum. */
+  readonly quorumWait: Histogram = new Histogram();
+}

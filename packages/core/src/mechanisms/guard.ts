@@ -24,6 +24,37 @@ export interface GuardedCall {
   readonly timeoutMs?: number | undefined;
 }
 
+/** The options of one call. Its signal is made when an adapter asks for it: most reads do not, and it costs much of a call. */
+class CancellableOptions {
+  #controller: AbortController | undefined;
+  #aborted = false;
+  readonly given: CallOptions;
+
+  constructor(timeoutMs: number) {
+    const signal = (): AbortSignal => this.#signal;
+    // A property of its own, which a copy of the options keeps.
+    this.given = {
+      timeoutMs,
+      get signal() {
+        return signal();
+      },
+    };
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#controller?.abort();
+  }
+
+  get #signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+}
+
 // These say something about the request, or are an answer: the other side is well.
 const answers: ReadonlySet<string> = new Set([
   "CONFLICT",
@@ -74,13 +105,13 @@ export class Guard {
   async #run<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
     const { port, clock, deadlineMs, breaker, latency, tracer } = this.#options;
     const timeoutMs = Math.max(0, Math.min(deadlineMs, call.timeoutMs ?? deadlineMs));
-    const controller = new AbortController();
+    const options = new CancellableOptions(timeoutMs);
     const details = this.#details(call);
     const { operation, key } = call;
     const span = tracer?.startSpan(`warp.${port}`, key === undefined ? { operation } : { operation, key });
     const began = clock.monotonic();
     try {
-      const work = run({ signal: controller.signal, timeoutMs });
+      const work = run(options.given);
       const result = await waitFor(clock, work, { timeoutMs, details });
       breaker?.succeeded();
       latency("ok").observe((clock.monotonic() - began) / 1_000);
@@ -88,7 +119,7 @@ export class Guard {
       return result;
     } catch (error) {
       const timedOut = clock.monotonic() - began >= timeoutMs;
-      controller.abort();
+      options.abort();
       latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
       span?.end(error);
       if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
@@ -122,6 +153,10 @@ const copyOf = (error: WarpError, details: WarpErrorDetails): WarpError => {
 /** The failure of a call for many keys, as it is told to whoever asked for one of them. */
 export const failureFor = (key: string, error: unknown): unknown =>
   !WarpError.is(error) || error.key !== undefined ? error : copyOf(error, { key });
+
+/** The failure of a call for many records, as it is told to a call that was about something else. */
+export const failureAbout = ({ operation, key }: GuardedCall, error: unknown): unknown =>
+  WarpError.is(error) ? copyOf(error, { operation, key }) : error;
 
 /** The failure of a call that several public calls share, as it is told to one of them. */
 export const failureIn = (operation: string, error: WarpError): WarpError =>

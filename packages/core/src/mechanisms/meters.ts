@@ -1,5 +1,5 @@
 import type { MetricFamily, MetricSample } from "../ports/metrics.ts";
-import { BusMeters, StoreMeters } from "./bus-meters.ts";
+import { BusMeters, StoreMeters, StrongMeters } from "./bus-meters.ts";
 import { Histogram } from "./histogram.ts";
 import { type MetricDefinition, metricDefinitions } from "./metric-definitions.ts";
 import { PatternMeters } from "./pattern-meters.ts";
@@ -18,7 +18,8 @@ export type ProvidedMetric =
   | "warp_core_bus_deaf"
   | "warp_core_change_feed_down"
   | "warp_core_members"
-  | "warp_core_leases";
+  | "warp_core_leases"
+  | "warp_core_fenced_keys";
 
 /** How many patterns have a label of their own. */
 export const labelledPatterns = 1_000;
@@ -98,6 +99,7 @@ class HistogramTable {
 export class Meters {
   readonly bus: BusMeters = new BusMeters();
   readonly store: StoreMeters = new StoreMeters();
+  readonly strong: StrongMeters = new StrongMeters();
   readonly #patterns = new Map<string, PatternMeters>();
   readonly #latencies = new HistogramTable("operation", "outcome");
   readonly #portLatencies = new HistogramTable("port", "outcome");
@@ -159,13 +161,25 @@ export class Meters {
   }
 
   #ownSamples(name: string): readonly MetricSample[] {
-    const { bus, store } = this;
+    const { bus, store, strong } = this;
     const bare = (value: MetricSample["value"]): readonly MetricSample[] => [{ labels: {}, value }];
     switch (name) {
       case "warp_core_latency_seconds":
         return this.#latencies.samples();
       case "warp_core_port_latency_seconds":
         return this.#portLatencies.samples();
+      case "warp_core_quorum_wait_seconds":
+        return bare(strong.quorumWait.value());
+      case "warp_core_strong_writes_total":
+        return labelled("outcome", {
+          committed: strong.committed,
+          aborted: strong.aborted,
+          refused: strong.quorumsRefused,
+        });
+      case "warp_core_acknowledgements_total":
+        return labelled("direction", { sent: strong.acknowledgementsSent, received: strong.acknowledgementsReceived });
+      case "warp_core_registration_mismatches_total":
+        return labelled("side", { here: strong.mismatchesFound, there: strong.mismatchesHeard });
       case "warp_core_bus_lag_seconds":
         return bare(bus.lag.value());
       case "warp_core_store_conflicts_total":

@@ -62,6 +62,19 @@ const counters: readonly Definition[] = [
     "Times this node may have missed changes, so that its entries became suspect",
     { reason: "`lost`, `transport`, `drop-all`, `vanished`, `unknown-sender`, `deaf`, `epoch`, `change-feed`" },
   ],
+  [
+    "strong_writes",
+    "writes",
+    "Strong writes, by how they ended; `refused` ones are among the aborted: too few nodes acknowledged, or no bus",
+    { outcome: "`committed`, `aborted`, `refused`" },
+  ],
+  ["acknowledgements", "bodies", "Acknowledgements of strong writes", { direction: "`sent`, `received`" }],
+  [
+    "registration_mismatches",
+    "announcements",
+    "Strong writes of keys that a node keeps in another mode: found on this node, or told of by another",
+    { side: "`here`, `there`" },
+  ],
   ["background_errors", "errors", "Errors of work that no caller waits for", { operation: "the work that failed" }],
   ["background_errors_dropped", "errors", "Background errors that no reader of publishErrors() took in time"],
 ];
@@ -76,6 +89,7 @@ const gauges: readonly Definition[] = [
   ["change_feed_down", "boolean", "1 while the node does not hear what others than Warp change, else 0"],
   ["members", "nodes", "Nodes of the cluster that this node knows, itself among them"],
   ["leases", "leases", "Live leases that this node knows"],
+  ["fenced_keys", "keys", "Keys that strong writes are about to change, which nothing fills meanwhile"],
 ];
 
 const histograms: readonly Definition[] = [
@@ -86,6 +100,7 @@ const histograms: readonly Definition[] = [
     { operation: "the call, as `get` or `set`", outcome: "how it ended" },
   ],
   ["port_latency_seconds", "seconds", "Time of calls to a port", { port: ports, outcome: portOutcome }],
+  ["quorum_wait_seconds", "seconds", "From the announcement of a strong write to its quorum"],
   ["bus_lag_seconds", "seconds", "From the sending of a frame to its arrival, by both nodes' wall clocks"],
 ];
 

@@ -40,15 +40,23 @@ export class Peers {
   readonly #departed: Map<string, Departure | undefined> = new Map();
   readonly #vanishAfterMs: number;
   readonly #forgetAfterMs: number;
+  readonly #onNodes: () => void;
 
-  constructor(vanishAfterMs: number, forgetAfterMs: number) {
+  /** @param onNodes Told when `nodes` may have changed. */
+  constructor(vanishAfterMs: number, forgetAfterMs: number, onNodes: () => void = () => undefined) {
     this.#vanishAfterMs = vanishAfterMs;
     this.#forgetAfterMs = forgetAfterMs;
+    this.#onNodes = onNodes;
   }
 
   /** The names of those that this node itself has heard. */
   get nodes(): readonly NodeId[] {
     return [...new Set([...this.#peers.values()].filter(({ hearsay }) => !hearsay).map(({ node }) => node))];
+  }
+
+  /** How many names were heard of, by this node or by those whom it hears. */
+  get members(): number {
+    return new Set([...this.#peers.values()].map(({ node }) => node)).size;
   }
 
   /** The sender itself was heard: a frame of `number`, or with 0 one that says that `last` was its last. */
@@ -60,9 +68,11 @@ export class Peers {
       this.#add({ node, incarnation, last: upTo, heardAt: now, hearsay: false, vanished: false });
       return upTo > 1 || (number === 0 && upTo > 0) ? "unknown-sender" : "expected";
     }
+    const wasHearsay = peer.hearsay;
     peer.heardAt = now;
     peer.hearsay = false;
     peer.vanished = false;
+    if (wasHearsay) this.#onNodes();
     const continuity = this.#advance(peer, number, upTo);
     return continuity !== "gap" && this.#newest.get(node) !== incarnation ? "former-incarnation" : continuity;
   }
@@ -80,9 +90,11 @@ export class Peers {
       return last === 0 ? "repeated" : "unknown-sender";
     }
     if (peer.hearsay || peer.vanished) {
+      const wasHeard = !peer.hearsay;
       peer.heardAt = now;
       peer.hearsay = true;
       peer.vanished = false;
+      if (wasHeard) this.#onNodes();
     }
     return last > peer.last ? this.#advance(peer, 0, last) : "repeated";
   }
@@ -143,11 +155,13 @@ export class Peers {
   #add(peer: Peer): void {
     this.#peers.set(peer.incarnation, peer);
     this.#newest.set(peer.node, peer.incarnation);
+    if (!peer.hearsay) this.#onNodes();
   }
 
   #forget({ node, incarnation }: Peer): void {
     this.#peers.delete(incarnation);
     if (this.#newest.get(node) === incarnation) this.#newest.delete(node);
+    this.#onNodes();
   }
 
   #advance(peer: Peer, number: number, upTo: number): Continuity {

@@ -4,6 +4,7 @@ import type { HistoryRetention } from "../ports/store.ts";
 import type { TtlStrategy } from "../ports/ttl-strategy.ts";
 import { type EntryOwner, generationStep, largestGeneration } from "../values/entry.ts";
 import type { PatternMeters } from "./pattern-meters.ts";
+import { majorityRule, type QuorumRule } from "./quorum.ts";
 
 /** What another node can read after a write: see the table of modes in the documentation. */
 export type Mode = "strong-local" | "eventual-distributed" | "strong-distributed";
@@ -43,9 +44,13 @@ export class Registration implements EntryOwner {
   readonly ttlMs: number;
   /** Whether its values are written as they come and live for `ttlMs`, no more and no less. */
   readonly isPlain: boolean;
+  /** Whether a reader who asks for nothing special waits as long as it takes, and takes nothing less. */
+  readonly readsPlainly: boolean;
+  /** Whether every read is validated and every write needs a quorum. */
+  readonly isStrong: boolean;
   generation = 0;
   hits = 0;
-  quorum: number | undefined = undefined;
+  quorum: QuorumRule = majorityRule;
   /** For the metrics: the hits counted so far. */
   readonly readHits: () => number;
   // The generation that counts once the node can hear again, while `generation` rules out every hit.
@@ -57,6 +62,7 @@ export class Registration implements EntryOwner {
     this.graceMs = policy.graceMs;
     this.eagerShare = policy.eagerShare;
     this.ttlMs = policy.ttlMs;
+    this.isStrong = policy.mode === "strong-distributed";
     this.isPlain =
       policy.merge === undefined &&
       policy.strategy === undefined &&
@@ -64,6 +70,12 @@ export class Registration implements EntryOwner {
       !policy.sliding &&
       policy.jitter === 0 &&
       policy.eagerShare === 0;
+    this.readsPlainly =
+      !this.isStrong &&
+      policy.strategy === undefined &&
+      policy.hardTimeoutMs === undefined &&
+      policy.softTimeoutMs === undefined &&
+      policy.graceMs === 0;
     this.readHits = () => this.hits;
     this.meters = metersOf(policy.pattern, this.readHits);
   }

@@ -3,7 +3,7 @@ import { conflictsOf, type Mutation, type Store, type StoredRecord } from "../po
 import type { Clock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
 import { Batcher } from "./batcher.ts";
-import { failureFor, type Guard, type GuardedCall } from "./guard.ts";
+import { failureAbout, failureFor, type Guard, type GuardedCall } from "./guard.ts";
 
 /** What became of one attempt to commit, as far as the reply tells. */
 export type CommitReply =
@@ -18,6 +18,8 @@ export type CommitReply =
 interface Lookup {
   readonly key: string;
   readonly unless: Revision | undefined;
+  /** What a failure is about, where that is not `key`. */
+  readonly call?: GuardedCall | undefined;
 }
 
 type Found = StoredRecord | "unchanged" | undefined;
@@ -41,6 +43,7 @@ export class StoreAccess {
   readonly #reads: Batcher<Lookup, Found>;
   readonly #commits: Batcher<Mutation, CommitTogether>;
   readonly #newOperation: () => OperationId;
+  readonly #sharesRoundTrips: boolean;
   /** From this node's monotonic clock, which no jump of the wall clock moves, to the store's clock. */
   #offsetMs: number;
   /** Until then the offset is that of this machine's clock, which may be wrong by any amount. */
@@ -52,23 +55,44 @@ export class StoreAccess {
     this.#clock = clock;
     this.#offsetMs = clock.now() - clock.monotonic();
     this.#newOperation = newOperation;
+    this.#sharesRoundTrips = store.sharedRoundTrips !== false;
     this.#commits = new Batcher((mutations) => this.#commitInTurns(mutations), mostKeysPerCommit);
     this.#reads = new Batcher(
       (lookups) => this.#read(lookups),
       mostKeysPerRead,
-      ({ key }, error) => failureFor(key, error),
+      ({ key, call }, error) => (call === undefined ? failureFor(key, error) : failureAbout(call, error)),
     );
   }
 
   /** @param unless If the record still has this revision, resolves `"unchanged"`. */
   get(key: string, unless?: Revision): Promise<Found> {
-    return this.#reads.add({ key, unless });
+    return this.#get({ key, unless });
+  }
+
+  /** A record that the caller of Warp does not know of. @param call What errors are about. */
+  async getInternal(recordKey: string, call: GuardedCall): Promise<StoredRecord | undefined> {
+    return (await this.#get({ key: recordKey, unless: undefined, call })) as StoredRecord | undefined;
+  }
+
+  /** Whether commits of one key each are better sent as one. */
+  get joinsCommits(): boolean {
+    return this.store.atomicBatch && this.#sharesRoundTrips;
+  }
+
+  /** Independent reads that are sent now, together where that is cheaper; answers in the order of `keys`. @param unless As in `get`. */
+  async readEach(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
+    if (this.#sharesRoundTrips) return await this.readNow(keys, unless);
+    return await Promise.all(keys.map((key, index) => this.#readAlone({ key, unless: unless[index] })));
+  }
+
+  /** As one state of the store, in one statement that is sent now and shared with nobody. @param unless As in `get`. */
+  async readNow(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
+    return await this.#read(keys.map((key, index) => ({ key, unless: unless[index] })));
   }
 
   /** The records of `keys`, as one state of the store. */
   async getMany(keys: readonly string[], call: GuardedCall): Promise<readonly (StoredRecord | undefined)[]> {
-    const key = call.key ?? (keys.length === 1 ? keys[0] : undefined);
-    const found = await this.guard.call({ ...call, key }, (options) => this.store.getMany(keys, undefined, options));
+    const found = await this.guard.call(call, (options) => this.store.getMany(keys, undefined, options));
     return found as readonly (StoredRecord | undefined)[];
   }
 
@@ -76,8 +100,7 @@ export class StoreAccess {
     let sent = false;
     let refusal: unknown;
     try {
-      const key = call.key ?? (mutations.length === 1 ? mutations[0]?.key : undefined);
-      const records = await this.guard.call({ ...call, key }, async (options) => {
+      const records = await this.guard.call(call, async (options) => {
         sent = true;
         try {
           return await this.store.commit(operation, mutations, options);
@@ -167,6 +190,14 @@ export class StoreAccess {
     return now;
   }
 
+  #get(lookup: Lookup): Promise<Found> {
+    return this.#sharesRoundTrips ? this.#reads.add(lookup) : this.#readAlone(lookup);
+  }
+
+  async #readAlone({ key, unless, call = { operation: "get", key } }: Lookup): Promise<Found> {
+    return await this.guard.call(call, (options) => this.store.get(key, unless, options));
+  }
+
   #learn(operation: OperationId, records: readonly (StoredRecord | undefined)[]): void {
     // A record that was only checked may be of any age.
     const record = records.find((candidate) => candidate?.revision === operation);
@@ -177,10 +208,7 @@ export class StoreAccess {
 
   async #read(lookups: readonly Lookup[]): Promise<readonly Found[]> {
     const [first] = lookups;
-    if (first !== undefined && lookups.length === 1) {
-      const call = { operation: "get", key: first.key };
-      return [await this.guard.call(call, (options) => this.store.get(first.key, first.unless, options))];
-    }
+    if (first !== undefined && lookups.length === 1) return [await this.#readAlone(first)];
     const keys = lookups.map(({ key }) => key);
     const unless = lookups.map((lookup) => lookup.unless);
     return await this.guard.call({ operation: "get" }, (options) => this.store.getMany(keys, unless, options));

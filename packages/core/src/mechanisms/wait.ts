@@ -14,7 +14,7 @@ export const abortedError = (signal: AbortSignal, details: WarpErrorDetails): Wa
   new WarpError("ABORTED", "the caller aborted", { ...details, cause: signal.reason });
 
 export const deadlineError = (timeoutMs: number, details: WarpErrorDetails): WarpError =>
-  new WarpError("DEADLINE_EXCEEDED", `no answer within ${timeoutMs} ms`, details);
+  new WarpError("DEADLINE_EXCEEDED", `no answer within ${Math.round(timeoutMs)} ms`, details);
 
 /**
  * `promise`, or a rejection with `ABORTED` or `DEADLINE_EXCEEDED` if that comes first. The work behind `promise` goes

@@ -4,11 +4,11 @@ import { Outbox } from "../mechanisms/outbox.ts";
 import { Peers } from "../mechanisms/peers.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
 import type { SharedEpoch } from "../mechanisms/shared-epoch.ts";
-import type { Bus, BusListener } from "../ports/bus.ts";
+import type { Bus, BusListener, NodeId } from "../ports/bus.ts";
 import { delay } from "../values/clock.ts";
 import { longestKeyBytes } from "../values/pattern.ts";
 import { encodeFrame, type Frame, frameOverheadBytes } from "../wire/frame.ts";
-import { bodyBytes, dropOverheadBytes, type FrameBody } from "../wire/frame-body.ts";
+import { bodyBytes, dropOverheadBytes, type FrameBody, inFrames } from "../wire/frame-body.ts";
 import type { Announcer, Context } from "./context.ts";
 import { type BusNews, Inbound } from "./inbound.ts";
 import { suspectAll } from "./suspicion.ts";
@@ -23,6 +23,7 @@ const mostWaitingKeys = 10_000;
 /** The largest piece of news, beside the two drops that keys are sorted into. */
 const leastRoomBytes =
   bodyBytes({ kind: "attach", lease: "x".repeat(64), key: "x".repeat(longestKeyBytes) }) + 2 * dropOverheadBytes;
+const longestName = "x".repeat(128);
 const pauses = { firstMs: 50, longestMs: 2_000 };
 
 export interface BusSideParts {
@@ -30,6 +31,8 @@ export interface BusSideParts {
   readonly guard: Guard;
   readonly epoch: SharedEpoch | undefined;
   readonly news: BusNews;
+  /** Told when the nodes that are heard may have changed. */
+  readonly onNodes: () => void;
 }
 
 /**
@@ -48,7 +51,8 @@ export class BusSide implements Announcer {
   #deaf = true;
   #closed = false;
   #failing = false;
-  readonly #roomBytes: number;
+  /** Room for bodies in one frame to one node or to all, in bytes. */
+  readonly roomBytes: number;
   readonly #live: Promise<void>;
 
   constructor(context: Context, parts: BusSideParts) {
@@ -56,8 +60,11 @@ export class BusSide implements Announcer {
     this.#context = context;
     this.#parts = parts;
     this.#incarnation = random.id();
-    this.peers = new Peers(vanishAfterMs, settings.memberTimeoutMs);
-    const overheadBytes = frameOverheadBytes(this.#header(Number.MAX_SAFE_INTEGER), settings.secret !== undefined);
+    this.peers = new Peers(vanishAfterMs, settings.memberTimeoutMs, parts.onNodes);
+    const overheadBytes = frameOverheadBytes(
+      this.#header(Number.MAX_SAFE_INTEGER, longestName),
+      settings.secret !== undefined,
+    );
     const leastBytes = overheadBytes + leastRoomBytes;
     if (parts.bus.maxFrameBytes < leastBytes) {
       throw new WarpError(
@@ -65,11 +72,11 @@ export class BusSide implements Announcer {
         `bus.maxFrameBytes must be at least ${leastBytes}, for the longest key; got ${parts.bus.maxFrameBytes}`,
       );
     }
-    this.#roomBytes = parts.bus.maxFrameBytes - overheadBytes;
+    this.roomBytes = parts.bus.maxFrameBytes - overheadBytes;
     this.#outbox = new Outbox({
       clock,
       random,
-      roomBytes: this.#roomBytes,
+      roomBytes: this.roomBytes,
       mostKeys: mostWaitingKeys,
       send: (number, bodies) => this.#send(number, bodies),
       onFailure: (error) => this.#failed(error),
@@ -115,6 +122,16 @@ export class BusSide implements Announcer {
 
   announceOther(body: FrameBody): void {
     this.#outbox.addOther(body);
+  }
+
+  /** Nodes that were heard of, by whomever, this one among them. */
+  get members(): number {
+    return this.peers.members + 1;
+  }
+
+  /** Sends what is not counted, now and beside whatever else is being sent. @param to One node. */
+  async tell(bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
+    await Promise.all(inFrames(bodies, this.roomBytes).map((some) => this.#send(0, some, to)));
   }
 
   flushed(): Promise<void> {
@@ -179,24 +196,24 @@ export class BusSide implements Announcer {
     }
   }
 
-  #header(number: number): Omit<Frame, "bodies"> {
+  #header(number: number, to?: NodeId): Omit<Frame, "bodies"> {
     const { settings, clock } = this.#context;
     return {
       cluster: settings.cluster,
       sender: settings.node,
       incarnation: this.#incarnation,
       number,
-      to: undefined,
+      to,
       sentAt: clock.now(),
     };
   }
 
-  async #send(number: number, bodies: readonly FrameBody[]): Promise<void> {
+  async #send(number: number, bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
     const { bus, guard } = this.#parts;
     const { meters, settings } = this.#context;
-    const bytes = encodeFrame({ ...this.#header(number), bodies }, settings.secret);
+    const bytes = encodeFrame({ ...this.#header(number, to), bodies }, settings.secret);
     try {
-      await guard.call({ operation: "publish" }, (call) => bus.publish(bytes, undefined, call));
+      await guard.call({ operation: "publish" }, (call) => bus.publish(bytes, to, call));
     } catch (error) {
       meters.bus.framesFailed++;
       throw error;
@@ -213,7 +230,7 @@ export class BusSide implements Announcer {
     const epoch = this.#parts.epoch?.trusted;
     const departed = this.peers.reportDeparted(this.#context.clock.monotonic());
     const heartbeat = { kind: "heartbeat", last: this.#outbox.last, epoch } as const;
-    const room = this.#roomBytes;
+    const room = this.roomBytes;
     // What does not fit is left out: each node hears most of its peers by itself.
     let heard = this.peers.report();
     while (heard.length > 0 && bodyBytes({ ...heartbeat, heard }) > room / 2) heard = heard.slice(0, heard.length >> 1);

@@ -115,7 +115,10 @@ export class FeedSide {
   #changed(keys: readonly string[]): void {
     const { meters, shared, leases } = this.#context;
     meters.bus.foreignChanges += keys.length;
-    for (const key of keys) dropHeard(this.#context, key);
+    for (const key of keys) {
+      dropHeard(this.#context, key);
+      this.#context.lockBook.waiters.wake(key);
+    }
     if (keys.some((key) => key.startsWith(reservedPrefix))) leases?.refresh();
     if (shared !== undefined) inBackground(this.#context, "drop", undefined, dropShared(this.#context, shared, keys));
   }

@@ -11,6 +11,8 @@ import { dropElsewhere, dropLocal } from "./tiers.ts";
 export interface CommitRun {
   /** The public call, for errors. */
   readonly operation: string;
+  /** What errors name, unless the call is about several. */
+  readonly key: string | undefined;
   /** An attempt is under way: it may land whatever happens here. */
   sent: boolean;
   /** The caller has left: no new attempt is begun. */
@@ -91,12 +93,14 @@ interface Attempt {
   readonly mutations: readonly Mutation[];
 }
 
-const unknownError = ({ run, mutations }: Attempt, cause: unknown): WarpError =>
+const callOf = ({ operation, key }: CommitRun): { operation: string; key: string | undefined } => ({ operation, key });
+
+const unknownError = ({ run }: Attempt, cause: unknown): WarpError =>
   new WarpError("OUTCOME_UNKNOWN", "the store may or may not have taken this write", {
     cause,
     operation: run.operation,
     port: "store",
-    key: mutations.length === 1 ? mutations[0]?.key : undefined,
+    key: run.key,
   });
 
 const readBack = async ({
@@ -107,7 +111,7 @@ const readBack = async ({
   try {
     return await store.getMany(
       mutations.map(({ key }) => key),
-      { operation: run.operation },
+      callOf(run),
     );
   } catch {
     return undefined;
@@ -133,7 +137,7 @@ const settle = async (attempt: Attempt, cause: WarpError): Promise<Settled> => {
     if (verdict !== "pending" || run.cancelled) continue;
     sentAt = context.clock.monotonic();
     context.meters.store.resent++;
-    const reply = await store.commit(operation, mutations, { operation: run.operation });
+    const reply = await store.commit(operation, mutations, callOf(run));
     if (reply.kind === "landed") return { ...reply, operation };
   }
 };
@@ -164,17 +168,17 @@ const send = async (
   newOperation: () => OperationId,
 ): Promise<CommitTogether> => {
   const [only] = mutations;
-  if (run.together === true && store.store.atomicBatch && operation === undefined && only !== undefined) {
+  if (run.together === true && store.joinsCommits && operation === undefined && only !== undefined) {
     return await store.commitWithOthers(only);
   }
   const id = operation ?? newOperation();
-  return { operation: id, reply: await store.commit(id, mutations, { operation: run.operation }) };
+  return { operation: id, reply: await store.commit(id, mutations, callOf(run)) };
 };
 
 /** From here on the write may take effect whatever its caller does. @throws {WarpError} `ABORTED` if that one has left. */
 export const beginSending = (run: CommitRun): void => {
   if (run.cancelled) {
-    throw new WarpError("ABORTED", "the caller left before the commit was sent", { operation: run.operation });
+    throw new WarpError("ABORTED", "the caller left before the commit was sent", callOf(run));
   }
   run.sent = true;
 };
@@ -192,6 +196,8 @@ export const commitOnce = async (
   mutations: readonly Mutation[],
 ): Promise<Settled> => {
   beginSending(run);
+  // What only checks changes nothing: whoever leaves meanwhile knows as much.
+  run.sent = mutations.some(({ kind }) => kind !== "check");
   const { operation, reply } = await send(store, run, named, mutations, () => newOperation(context));
   if (reply.kind === "landed") return { ...reply, operation };
   if (reply.kind === "unknown") {

@@ -1,9 +1,12 @@
 import { type PortName, WarpError } from "../errors.ts";
 import type { BackgroundErrors } from "../mechanisms/background-errors.ts";
 import type { CoarseClock } from "../mechanisms/coarse-clock.ts";
+import type { Fences } from "../mechanisms/fences.ts";
 import type { FillGuard } from "../mechanisms/fill-guard.ts";
 import type { KeyedMutex } from "../mechanisms/keyed-mutex.ts";
+import type { LockBook } from "../mechanisms/lock-book.ts";
 import type { Meters } from "../mechanisms/meters.ts";
+import type { QuorumRule } from "../mechanisms/quorum.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { SharedAccess } from "../mechanisms/shared-access.ts";
 import type { SingleFlight } from "../mechanisms/single-flight.ts";
@@ -19,6 +22,8 @@ import type { Clock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
 import { requireKey } from "../values/pattern.ts";
 import type { Random } from "../values/random.ts";
+import type { FrameHeader } from "../wire/frame.ts";
+import type { StrongBody } from "../wire/strong-body.ts";
 
 /** The options of a node, checked, without those that are objects in use. Durations in milliseconds. */
 export interface Settings {
@@ -33,6 +38,8 @@ export interface Settings {
   readonly maxDirty: number;
   readonly cluster: string;
   readonly node: string;
+  /** Empty if none was given. */
+  readonly zone: string;
   readonly secret: Uint8Array | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -102,6 +109,46 @@ export interface DirtyKeys {
   isPartial(key: string): boolean;
 }
 
+/** One operation as it is announced. */
+export interface Announcement {
+  readonly operation: OperationId;
+  readonly keys: readonly string[];
+  readonly rules: readonly QuorumRule[];
+  /** The public call, for errors. */
+  readonly call: string;
+  readonly key: string | undefined;
+  /** Whether anybody still waits. */
+  readonly isWanted: () => boolean;
+}
+
+/** What paths need of this node's part in strong writes. */
+export interface Consents {
+  /** How long a fence stands of whose operation nobody tells, in milliseconds. */
+  readonly fenceMs: number;
+  /**
+   * Announces a write, again while it is not answered, and resolves once its quorum has acknowledged.
+   * @throws {WarpError} `UNAVAILABLE` (port `bus`); `QUORUM_NOT_SATISFIED`.
+   */
+  prepare(announcement: Announcement): Promise<void>;
+  /** Tells that `keys` have changed: in turn, and until the transport has taken it. */
+  committed(operation: OperationId, keys: readonly string[], sharedDropped: boolean): void;
+  /** Tells that nothing came of an operation. Whoever misses it waits for its fence to end. */
+  aborted(operation: OperationId): void;
+  /** What another node tells of a strong write. */
+  onFrame(body: StrongBody, header: FrameHeader): void;
+}
+
+/** What strong reads need of the questions to the store: an answer that stood at some moment since it was asked for. */
+export interface StrongQuestions {
+  ask(key: string): Promise<Fetched>;
+}
+
+/** What calls need of the reads of the shared tier. */
+export interface SharedReadsOf {
+  /** @returns `undefined` for a read that needs the long way. */
+  ask(operation: "get" | "find", key: string): Promise<unknown> | undefined;
+}
+
 /** All that an operation works with: one per node. */
 export interface Context {
   readonly settings: Settings;
@@ -119,13 +166,22 @@ export interface Context {
   readonly store: StoreAccess | undefined;
   readonly bus: Announcer | undefined;
   readonly dirty: DirtyKeys | undefined;
+  /** This node's part in strong writes, where there is a bus. */
+  readonly strong: Consents | undefined;
+  /** Keys that strong writes are about to change: nothing fills them. */
+  readonly fences: Fences;
+  /** What strong reads ask the store. */
+  readonly questions: StrongQuestions;
   /** Told when news may have been missed. */
   readonly leases: { refresh(): void } | undefined;
   /** Former versions, where there is no store to keep them. */
   readonly versions: VersionLog | undefined;
   readonly fills: FillGuard;
   readonly flights: SingleFlight<Fetched, unknown>;
+  /** Reads that the shared tier may answer at little cost. */
+  readonly sharedReads: SharedReadsOf | undefined;
   readonly locks: KeyedMutex;
+  readonly lockBook: LockBook;
   /** Work that goes on behind the callers' backs; `close` waits for it. */
   readonly background: Set<Promise<unknown>>;
   /** False once `close` was called. */

@@ -3,9 +3,10 @@ import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { nextTimestamp } from "../values/timestamp.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
-import { commitOnce } from "./commit.ts";
+import { type Agreement, agreed } from "./agreement.ts";
+import { type CommitRun, commitOnce } from "./commit.ts";
 import type { Context, Fetched } from "./context.ts";
-import { decodeFor, dropElsewhere } from "./tiers.ts";
+import { decodeFor } from "./tiers.ts";
 import { applyLocally } from "./write.ts";
 import { runWrite } from "./write-run.ts";
 
@@ -24,36 +25,56 @@ export interface Creation {
   readonly together: boolean;
 }
 
+const commitCreation = async (
+  context: Context,
+  { registration, key, seen, value, encoded }: Creation,
+  token: FillToken,
+  run: CommitRun,
+  agreement: Agreement,
+): Promise<unknown> => {
+  const { policy } = registration;
+  await agreement.ready?.();
+  const settled = await commitOnce(context, context.store as StoreAccess, run, undefined, [
+    {
+      kind: "put",
+      key,
+      expected: seen.revision,
+      value: encodeStored(encoded),
+      timestamp: nextTimestamp(context.clock.now(), context.settings.node, seen.record?.timestamp),
+      history: policy.history,
+      ttlMs: policy.storeTtlMs,
+    },
+  ]);
+  if (settled.kind === "lost") {
+    agreement.withdraw();
+    const record = settled.conflicts.get(key);
+    return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
+  }
+  const revision = settled.records[0]?.revision === settled.operation ? settled.operation : undefined;
+  const written = { token, value, revision };
+  await agreement.conclude([key], () => applyLocally(context, registration, key, written));
+  return value;
+};
+
 /**
  * Stores what a loader made, if the store still holds what was there before the loader began.
  * @returns What the store holds afterwards: the value, or what somebody else put there first; `undefined` for nothing.
  */
 export const createConditionally = (context: Context, creation: Creation): Promise<unknown> => {
-  const { registration, key, token, operation, seen, value, encoded, together } = creation;
-  const { policy } = registration;
-  const store = context.store as StoreAccess;
-  return runWrite(
-    context,
-    { operation, keys: [key], signal: undefined, timeoutMs: undefined, together },
-    async (run) => {
-      const settled = await commitOnce(context, store, run, undefined, [
-        {
-          kind: "put",
-          key,
-          expected: seen.revision,
-          value: encodeStored(encoded),
-          timestamp: nextTimestamp(context.clock.now(), context.settings.node, seen.record?.timestamp),
-          history: policy.history,
-          ttlMs: policy.storeTtlMs,
-        },
-      ]);
-      if (settled.kind === "lost") {
-        const record = settled.conflicts.get(key);
-        return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
+  const { registration, key, operation, together } = creation;
+  const needsQuorum = registration.isStrong;
+  const call = { operation, keys: [key], signal: undefined, timeoutMs: undefined, together, needsQuorum };
+  return runWrite(context, call, (run) =>
+    agreed(context, run, new Map([[key, registration]]), async (agreement) => {
+      if (!registration.isStrong) return await commitCreation(context, creation, creation.token, run, agreement);
+      // A strong write voids every token of its key when it begins, its own load's too: what comes of that load is
+      // decided by the commit, so nobody may join any more who came after it.
+      const token = context.fills.take(key, registration);
+      try {
+        return await commitCreation(context, creation, token, run, agreement);
+      } finally {
+        context.fills.release(token);
       }
-      const revision = settled.records[0]?.revision === settled.operation ? settled.operation : undefined;
-      await dropElsewhere(context, [key], () => applyLocally(context, registration, key, { token, value, revision }));
-      return value;
-    },
+    }),
   );
 };

@@ -35,14 +35,14 @@ export interface Fetch {
   readonly onStale: (copy: StaleCopy) => void;
 }
 
-interface SharedAnswer {
+export interface SharedAnswer {
   readonly claim: SlotClaim | undefined;
   /** An answer that needs no other. */
   readonly fetched: Fetched | undefined;
   readonly candidate: Candidate | undefined;
 }
 
-const silent: SharedAnswer = { claim: undefined, fetched: undefined, candidate: undefined };
+export const silent: SharedAnswer = { claim: undefined, fetched: undefined, candidate: undefined };
 
 /** Time left before the grace begins, in milliseconds. */
 const slotLeftMs = (slot: SharedSlot, entry: SharedEntry): number =>
@@ -74,13 +74,15 @@ const serveSlot = (fetch: Fetch, claim: SlotClaim, bytes: Uint8Array): SharedAns
       value === undefined || revision === undefined ? undefined : { value, bytes: entry.value, revision, leftMs };
     return { claim, fetched: undefined, candidate };
   }
-  const life: Life = {
-    ttlMs: entry.ttlMs,
-    ageMs: entry.ttlMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, entry.ttlMs - leftMs),
-    // Whether the store ends it later than that, the slot does not say.
-    mostMs: registration.policy.storeTtlMs === undefined ? Number.POSITIVE_INFINITY : leftMs,
-  };
-  fillLocal(context, { key, registration, token, value, life, revision });
+  if (context.local !== undefined) {
+    const life: Life = {
+      ttlMs: entry.ttlMs,
+      ageMs: entry.ttlMs === Number.POSITIVE_INFINITY ? 0 : Math.max(0, entry.ttlMs - leftMs),
+      // Whether the store ends it later than that, the slot does not say.
+      mostMs: registration.policy.storeTtlMs === undefined ? Number.POSITIVE_INFINITY : leftMs,
+    };
+    fillLocal(context, { key, registration, token, value, life, revision });
+  }
   if (value === undefined) registration.meters.negativeHits++;
   else registration.meters.sharedHits++;
   return {
@@ -91,7 +93,12 @@ const serveSlot = (fetch: Fetch, claim: SlotClaim, bytes: Uint8Array): SharedAns
 };
 
 /** As `serveSlot`; what the slot holds may be none of ours. */
-const readSlot = (fetch: Fetch, shared: SharedAccess, slot: SharedSlot, epoch: string | undefined): SharedAnswer => {
+export const readSlot = (
+  fetch: Fetch,
+  shared: SharedAccess,
+  slot: SharedSlot,
+  epoch: string | undefined,
+): SharedAnswer => {
   const { context, key } = fetch;
   const claim = { slot, epoch };
   if (slot.bytes === undefined || fetch.forced) return { ...silent, claim };
@@ -162,8 +169,12 @@ const adoptRecord = (
     revision,
     life: newLife(context, key, registration, false, mostMs),
   };
-  fillLocal(context, fill);
-  fillShared(context, fill, bytes, claim);
+  // It may be another one before anybody is told: no copy outlives this answer.
+  if (record.underIntent === true) forget(context, key, token, claim);
+  else {
+    fillLocal(context, fill);
+    fillShared(context, fill, bytes, claim);
+  }
   registration.meters.storeHits++;
   return { value, revision, fromStore: true, record, claim };
 };
@@ -195,8 +206,8 @@ export const fetchStored = async (
  * @throws {WarpError} What the store says; what the shared tier says under `onCacheError: "reject"`; `CORRUPT`.
  */
 export const fetchKey = async (fetch: Fetch): Promise<Fetched> => {
-  const { context, key, registration, entry } = fetch;
-  const { shared, store } = context;
+  const { context, key } = fetch;
+  const { shared } = context;
   let answer = silent;
   // While its breaker is open the tier is not there; under "reject" the refusal is the answer.
   if (shared !== undefined && !isOut(context)) {
@@ -210,7 +221,13 @@ export const fetchKey = async (fetch: Fetch): Promise<Fetched> => {
     }
     if (slot !== undefined) answer = readSlot(fetch, shared, slot, epoch);
   }
-  const { claim, fetched, candidate } = answer;
+  return await settleFetch(fetch, answer);
+};
+
+/** What comes of a fetch once the shared tier has been asked. @throws {WarpError} What the store says; `CORRUPT`. */
+export const settleFetch = async (fetch: Fetch, { claim, fetched, candidate }: SharedAnswer): Promise<Fetched> => {
+  const { context, registration, entry } = fetch;
+  const { store } = context;
   if (fetched !== undefined) return fetched;
   if (store === undefined) {
     registration.meters.misses++;

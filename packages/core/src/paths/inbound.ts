@@ -2,17 +2,20 @@ import { WarpError } from "../errors.ts";
 import type { GapReason } from "../mechanisms/bus-meters.ts";
 import type { Continuity, Peers } from "../mechanisms/peers.ts";
 import type { SharedEpoch } from "../mechanisms/shared-epoch.ts";
-import { decodeFrame, type Frame } from "../wire/frame.ts";
-import type { FrameBody, HeartbeatBody } from "../wire/frame-body.ts";
+import { decodeFrame, type Frame, type FrameHeader } from "../wire/frame.ts";
+import type { AttachBody, FrameBody, HeartbeatBody, LeaseBody } from "../wire/frame-body.ts";
+import type { StrongBody } from "../wire/strong-body.ts";
 import type { Context } from "./context.ts";
 import { suspectAll } from "./suspicion.ts";
+
+/** News of leases and of strong writes. */
+export type OtherBody = LeaseBody | AttachBody | StrongBody;
 
 /** What a node does with news that are not about the bus itself. */
 export interface BusNews {
   drop(keys: readonly string[], sharedDropped: boolean): void;
   dropAll(): void;
-  /** @param sentAt By the sender's wall clock, in milliseconds since the epoch. */
-  other(body: FrameBody, sentAt: number): void;
+  other(body: OtherBody, header: FrameHeader): void;
 }
 
 export interface InboundParts {
@@ -122,7 +125,7 @@ export class Inbound {
         this.#parts.peers.left(frame.incarnation, now);
         break;
       default:
-        news.other(body, frame.sentAt);
+        news.other(body, frame);
     }
   }
 

@@ -96,7 +96,7 @@ export const removeRecord = async (
   // What goes to the store together must be of distinct keys.
   const release = await context.locks.lock(key);
   try {
-    const reply = store.store.atomicBatch
+    const reply = store.joinsCommits
       ? (await store.commitWithOthers(mutation)).reply
       : await store.commit(newOperation(context), [mutation], { operation: "lease", key });
     if (reply.kind === "refused" || reply.kind === "unknown") throw reply.error;

@@ -5,6 +5,7 @@ import type { StoredRecord } from "../ports/store.ts";
 import type { FrameBody, LeaseBody } from "../wire/frame-body.ts";
 import { dropEverywhere } from "./commit.ts";
 import { type Context, inBackground, newOperation } from "./context.ts";
+import { clearAll } from "./invalidate.ts";
 import { type Lease, strangersWaitMs } from "./lease-book.ts";
 import {
   attachedKeyIn,
@@ -17,7 +18,6 @@ import {
   recordsUnder,
   removeRecord,
 } from "./lease-records.ts";
-import { clearAll } from "./write.ts";
 
 /** Leases that a node watches; of more, those that expire first. */
 const mostWatched = 100_000;
@@ -108,8 +108,9 @@ export class LeaseWatch {
   /** What has become of a lease, by the store's own clock. Commits "ended" where it has expired. */
   async judge(id: string): Promise<Judgement> {
     const store = this.#store;
-    const [found, now] = await Promise.all([store.get(leaseKey(id)), store.now({ operation: "lease" })]);
-    for (let record = found as StoredRecord | undefined; ; ) {
+    const call = { operation: "lease" };
+    const [found, now] = await Promise.all([store.getInternal(leaseKey(id), call), store.now(call)]);
+    for (let record = found; ; ) {
       if (record?.value === undefined) {
         this.#timer.delete(id);
         return { verdict: "ended", record };
@@ -220,7 +221,7 @@ export class LeaseWatch {
 
   async #dropAttached(id: string): Promise<void> {
     try {
-      const record = (await this.#store.get(leaseKey(id))) as StoredRecord | undefined;
+      const record = await this.#store.getInternal(leaseKey(id), { operation: "lease" });
       if (record?.value === undefined || !leaseStateIn(id, record.value).ended) return;
       for await (const page of recordsUnder(this.#store, attachmentPrefix(id), pageSize)) {
         await this.#drop(page);
@@ -251,7 +252,7 @@ export class LeaseWatch {
   }
 
   async #remove(page: readonly FoundRecord[]): Promise<void> {
-    const atOnce = this.#store.store.atomicBatch ? page.length : removalsAtOnce;
+    const atOnce = this.#store.joinsCommits ? page.length : removalsAtOnce;
     for (let from = 0; from < page.length; from += atOnce) {
       const some = page.slice(from, from + atOnce);
       await Promise.all(some.map(({ key, record }) => removeRecord(this.#context, this.#store, key, record.revision)));

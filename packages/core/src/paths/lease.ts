@@ -2,8 +2,9 @@ import { WarpError } from "../errors.ts";
 import { type Duration, describeValue, durationMs } from "../values/duration.ts";
 import type { FrameBody } from "../wire/frame-body.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
-import { isLeaseId, type Lease, type LeaseBook, type LeaseLimits, type LeaseRef } from "./lease-book.ts";
+import { isLeaseId, type Lease, type LeaseBook, type LeaseRef } from "./lease-book.ts";
 import { LeaseTable } from "./lease-table.ts";
+import { limitsOf, requireFields } from "./limited-options.ts";
 import { StoredLeases } from "./stored-leases.ts";
 
 /** Limits of a call about a lease. */
@@ -25,22 +26,6 @@ export interface RenewLeaseOptions extends LeaseOptions {
 }
 
 const invalid = (reason: string): WarpError => new WarpError("INVALID_ARGUMENT", reason);
-
-const requireFields = (operation: string, options: unknown, known: readonly string[]): void => {
-  if (typeof options !== "object" || options === null)
-    throw invalid(`options must be an object; got ${describeValue(options)}`);
-  const unknown = Object.keys(options).find((field) => !known.includes(field));
-  if (unknown !== undefined) throw invalid(`${operation} has no option "${unknown}"; there are ${known.join(", ")}`);
-};
-
-const limitsOf = ({ signal, hardTimeout }: LeaseOptions): LeaseLimits => {
-  if (signal !== undefined && (typeof signal !== "object" || signal === null || !("aborted" in signal)))
-    throw invalid(`signal must be an AbortSignal; got ${describeValue(signal)}`);
-  return {
-    signal,
-    timeoutMs: hardTimeout === undefined ? undefined : durationMs("hardTimeout", hardTimeout, { leastMs: 1 }),
-  };
-};
 
 const ttlOf = (ttl: unknown): number => durationMs("ttl", ttl, { leastMs: 1, infinite: true });
 

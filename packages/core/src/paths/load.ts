@@ -103,6 +103,7 @@ const keep = async (
     });
   }
   const negative = value === undefined;
+  if (registration.isStrong) return await confirmAbsent(context, key);
   if (negative && (registration.policy.negativeTtlMs === 0 || fetched.value !== undefined)) {
     // Where the store holds a value, the loader's word is not to stand for it.
     forget(context, key, token, fetched.claim);
@@ -120,6 +121,16 @@ const keep = async (
     fillShared(context, fill, encoded, fetched.claim);
     context.versions?.add(key, value, registration, token.generation, context.clock.now());
   }
+  return value;
+};
+
+/**
+ * A loader says that a strong key does not exist. Callers joined its load long after the store was asked, so it is asked
+ * again, for those who have joined by now: others start anew.
+ */
+const confirmAbsent = async (context: Context, key: string): Promise<unknown> => {
+  context.fills.void(key);
+  const { value } = await context.questions.ask(key);
   return value;
 };
 

@@ -2,7 +2,9 @@ import { WarpError, type WarpErrorCode } from "../errors.ts";
 import { describeValue } from "../values/duration.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
 import { requireLoader } from "./load.ts";
-import { type ReadRequest, readKey } from "./read.ts";
+import { readKey } from "./read.ts";
+import { readStrongTogether } from "./strong-read.ts";
+import type { ReadRequest } from "./waiting.ts";
 import { setKey } from "./write.ts";
 import type { WriteRequest } from "./write-values.ts";
 
@@ -55,8 +57,15 @@ export const getManyKeys = (
   request: ReadRequest,
 ): Promise<Map<string, unknown>> => {
   requireOpen(context, request.operation);
-  return collect([...new Set(keys)], request.operation, (key) => readKey(context, key, request));
+  const distinct = [...new Set(keys)];
+  const strong = strongKeysOf(context, distinct);
+  if (strong.length < 2) return collect(distinct, request.operation, (key) => readKey(context, key, request));
+  const read = readStrongTogether(context, strong, request);
+  return collect(distinct, request.operation, (key) => read(key) ?? readKey(context, key, request));
 };
+
+const strongKeysOf = (context: Context, keys: readonly string[]): readonly string[] =>
+  keys.filter((key) => context.resolve(key)?.isStrong === true);
 
 interface Wanted {
   readonly signal: AbortSignal;

@@ -52,7 +52,7 @@ export class StoredLeases implements LeaseBook {
 
   grant(ttlMs: number, limits: LeaseLimits): Promise<Lease> {
     const id = this.#context.random.id();
-    const call = { operation: "grantLease", keys: [leaseKey(id)], ...limits };
+    const call = { operation: "grantLease", keys: [leaseKey(id)], key: undefined, ...limits };
     return runWrite(this.#context, call, async (run) => {
       let expected: Revision | undefined;
       const landed = await commitLoop(this.#context, {
@@ -72,17 +72,17 @@ export class StoredLeases implements LeaseBook {
   }
 
   attach({ id }: { readonly id: string }, key: string, limits: LeaseLimits): Promise<void> {
-    const call = { operation: "attachKey", keys: [attachmentKey(id, key)], together: true, ...limits };
+    const call = { operation: "attachKey", keys: [attachmentKey(id, key)], key, together: true, ...limits };
     return runWrite(this.#context, call, async (run) => {
       const revision = await this.#putAttachment(run, id, key);
-      if (await this.#isLive(id)) return;
+      if (await this.#isLive(id, key)) return;
       inBackground(this.#context, "attachKey", key, this.#detach(id, key, revision));
       throw leaseEnded(id, "attachKey");
     });
   }
 
   renew({ id }: LeaseRef, ttlMs: number | undefined, limits: LeaseLimits): Promise<Lease> {
-    const call = { operation: "renewLease", keys: [leaseKey(id)], ...limits };
+    const call = { operation: "renewLease", keys: [leaseKey(id)], key: undefined, ...limits };
     return runWrite(this.#context, call, async (run) => {
       const { verdict, record } = await this.#watch.judge(id);
       if (verdict === "abandoned") this.#watch.finishLater(id);
@@ -110,7 +110,7 @@ export class StoredLeases implements LeaseBook {
     const { clock } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = limits;
     const until = clock.monotonic() + timeoutMs;
-    const call = { operation: "revokeLease", keys: [leaseKey(id)], ...limits };
+    const call = { operation: "revokeLease", keys: [leaseKey(id)], key: undefined, ...limits };
     const isFirst = await runWrite(this.#context, call, (run) => this.#end(run, id));
     const job = this.#watch.finish(id);
     inBackground(this.#context, "revokeLease", undefined, job);
@@ -165,8 +165,8 @@ export class StoredLeases implements LeaseBook {
    * Whether a key attached by now will be dropped when the lease ends: it will, as long as nobody has committed
    * "ended". So the estimated clock is good enough to tell who has to ask.
    */
-  async #isLive(id: string): Promise<boolean> {
-    const record = (await this.#store.get(leaseKey(id))) as StoredRecord | undefined;
+  async #isLive(id: string, key: string): Promise<boolean> {
+    const record = await this.#store.getInternal(leaseKey(id), { operation: "attachKey", key });
     const state = stateOf(id, record);
     if (record === undefined || state === undefined || state.ended) return false;
     if (this.#store.estimatedNow() - record.committedAt < state.ttlMs) return true;
@@ -183,7 +183,7 @@ export class StoredLeases implements LeaseBook {
 
   /** Commits "ended". @returns Whether it was this commit that ended the lease. */
   async #end(run: CommitRun, id: string): Promise<boolean> {
-    let record = (await this.#store.get(leaseKey(id))) as StoredRecord | undefined;
+    let record = await this.#store.getInternal(leaseKey(id), { operation: run.operation });
     for (;;) {
       const state = stateOf(id, record);
       if (record === undefined || state === undefined || state.ended) return false;

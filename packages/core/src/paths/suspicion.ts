@@ -7,6 +7,7 @@ export const suspectAll = (context: Context, reason: GapReason): void => {
   const at = context.clock.now();
   for (const registration of context.registrations()) if (registration.isDistributed) registration.raise(at);
   context.leases?.refresh();
+  context.lockBook.waiters.wakeAll();
   context.logger.debug({ reason, node: context.settings.node }, "changes may have been missed: entries are suspect");
 };
 

@@ -137,7 +137,11 @@ const beginningOf = (now: number, { sliding, strategy, storeTtlMs }: Registratio
 const entryOf = (context: Context, { key, registration, token, value, life, revision }: Fill): Entry => {
   const { policy } = registration;
   const mustBeLookedAt =
-    value === undefined || policy.sliding || policy.strategy !== undefined || context.local?.isolate === "clone";
+    value === undefined ||
+    registration.isStrong ||
+    policy.sliding ||
+    policy.strategy !== undefined ||
+    context.local?.isolate === "clone";
   const generation = mustBeLookedAt ? slowGeneration(token.generation) : token.generation;
   const now = context.clock.monotonic();
   const storedAt = beginningOf(now, policy, life);
@@ -161,7 +165,8 @@ const entryOf = (context: Context, { key, registration, token, value, life, revi
 export const fillLocal = (context: Context, fill: Fill): boolean => {
   const { key, registration, token } = fill;
   // A node that bypasses its local tier, or a registration that ended, has a generation that no entry may have.
-  if (!context.fills.isValid(token) || token.generation >= dirtyGeneration || registration.ended) {
+  const isBarred = token.generation >= dirtyGeneration || registration.ended || context.fences.has(key);
+  if (!context.fills.isValid(token) || isBarred) {
     registration.meters.fillsRefused++;
     return false;
   }
@@ -252,7 +257,8 @@ export const fillShared = (
     isOut(context) ||
     claim?.epoch === undefined ||
     life.ttlMs <= 0 ||
-    !context.fills.isValid(fill.token)
+    !context.fills.isValid(fill.token) ||
+    context.fences.has(key)
   )
     return;
   // With a grace without end nobody could tell from the slot's time left how old the value is.
@@ -265,9 +271,15 @@ export const fillShared = (
  * Removes the slots of `keys` from the shared tier, and has other nodes drop the keys. What cannot be removed now is owed.
  * @param apply Changes the local tier. Called once the slots are gone or owed: a read that began before has its token
  *   voided by it, and may have found in a slot what was about to go.
+ * @param tell Tells the other nodes. Default: by the announcement of a drop.
  */
-export const dropElsewhere = async (context: Context, keys: readonly string[], apply: () => void): Promise<void> => {
-  const { shared, bus } = context;
+export const dropElsewhere = async (
+  context: Context,
+  keys: readonly string[],
+  apply: () => void,
+  tell: (sharedDropped: boolean) => void = (sharedDropped) => context.bus?.announce(keys, sharedDropped),
+): Promise<void> => {
+  const { shared } = context;
   let failure: unknown;
   try {
     await shared?.drop(keys);
@@ -279,7 +291,7 @@ export const dropElsewhere = async (context: Context, keys: readonly string[], a
     apply();
   } finally {
     // Whatever failed here, the others must know, also what they have to drop where this node could not, or has no such tier.
-    bus?.announce(keys, shared !== undefined && failure === undefined);
+    tell(shared !== undefined && failure === undefined);
   }
   if (failure !== undefined && !isOut(context)) tolerateCacheError(context, failure, "drop", "shared-cache");
 };

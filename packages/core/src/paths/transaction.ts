@@ -6,13 +6,15 @@ import { abortedError } from "../mechanisms/wait.ts";
 import type { Mutation, StoredRecord } from "../ports/store.ts";
 import type { Clock } from "../values/clock.ts";
 import { decodeValue, encodeValue } from "../wire/encode-value.ts";
+import { type Agreement, agreed } from "./agreement.ts";
+import type { CommitRun } from "./commit.ts";
 import { type Context, flushFirst, registrationFor, requireOpen } from "./context.ts";
-import { dropElsewhere } from "./tiers.ts";
+import { readStanding } from "./expired.ts";
 import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
 import { applyLocally } from "./write.ts";
 import { commitLoop, type Known, type Landed, runWrite, type WritePlan } from "./write-run.ts";
-import { deleteMutation, guess, knownFrom, putMutation, requireNoThenable } from "./write-values.ts";
+import { deleteMutation, guess, knownFrom, nothing, putMutation, requireNoThenable } from "./write-values.ts";
 
 export interface CommitOptions {
   readonly signal: AbortSignal | undefined;
@@ -144,30 +146,49 @@ export class Transaction {
   async #read(key: string, registration: Registration): Promise<Known> {
     const { store } = this.#context;
     if (store === undefined) return guess(this.#context, key, registration);
-    return knownFrom(registration, key, (await store.get(key)) as StoredRecord | undefined);
+    const [record] = await readStanding(this.#context, [key], [registration], async () => [await store.get(key)]);
+    return knownFrom(registration, key, record as StoredRecord | undefined);
   }
 
   async #commitToStore(store: StoreAccess, { signal, timeoutMs }: CommitOptions): Promise<void> {
     const context = this.#context;
-    const written = [...this.#works].filter(([, { steps }]) => steps.length > 0).map(([key]) => key);
-    const tokens = new Map<string, FillToken>();
-    await runWrite(context, { operation: "commit", keys: written, signal, timeoutMs }, async (run) => {
-      const known = await this.#known(store);
-      for (const key of written) tokens.set(key, context.fills.take(key, (this.#works.get(key) as Work).registration));
-      try {
-        const landed = await commitLoop(context, {
-          run,
-          store,
-          operation: undefined,
-          plan: () => this.#plan(known),
-          learn: (conflicts) => this.#learn(known, conflicts),
-        });
-        if (written.length === 0) return;
-        await dropElsewhere(context, written, () => this.#applyLocally(landed, tokens));
-      } finally {
-        for (const token of tokens.values()) context.fills.release(token);
-      }
+    const written = new Map<string, Registration>();
+    for (const [key, { steps, registration }] of this.#works) if (steps.length > 0) written.set(key, registration);
+    const needsQuorum = [...written.values()].some(({ isStrong }) => isStrong);
+    const call = { operation: "commit", keys: [...written.keys()], signal, timeoutMs, needsQuorum };
+    await runWrite(context, call, async (run) => {
+      // Guesses come from the local tier, which lets go of strong keys as soon as they are announced.
+      const knowing = this.#known(store);
+      knowing.catch(() => undefined);
+      await agreed(context, run, written, (agreement) => this.#commitAgreed(store, run, written, knowing, agreement));
     });
+  }
+
+  async #commitAgreed(
+    store: StoreAccess,
+    run: CommitRun,
+    written: ReadonlyMap<string, Registration>,
+    knowing: Promise<Map<string, Known>>,
+    agreement: Agreement,
+  ): Promise<void> {
+    const context = this.#context;
+    const tokens = new Map<string, FillToken>();
+    for (const [key, registration] of written) tokens.set(key, context.fills.take(key, registration));
+    try {
+      const known = await knowing;
+      const landed = await commitLoop(context, {
+        run,
+        store,
+        operation: undefined,
+        ready: agreement.ready,
+        plan: () => this.#plan(known),
+        learn: (conflicts) => this.#learn(known, conflicts),
+      });
+      if (written.size === 0) return;
+      await agreement.conclude([...written.keys()], () => this.#applyLocally(landed, tokens));
+    } finally {
+      for (const token of tokens.values()) context.fills.release(token);
+    }
   }
 
   #applyLocally({ result, records, operation }: Landed<Plan>, tokens: ReadonlyMap<string, FillToken>): void {
@@ -190,12 +211,19 @@ export class Transaction {
     for (const [key, { read, steps, registration }] of this.#works) {
       if (read !== undefined) known.set(key, read);
       else if (steps.some(compares)) asked.push(key);
-      else known.set(key, guess(this.#context, key, registration));
+      else {
+        const guessed = guess(this.#context, key, registration);
+        // A strong write waits for others meanwhile: asking costs it nothing, guessing wrong does.
+        if (registration.isStrong && guessed === nothing) asked.push(key);
+        else known.set(key, guessed);
+      }
     }
     if (asked.length === 0) return known;
-    const records = await store.getMany(asked, { operation: "commit" });
+    const registrations = asked.map((key) => (this.#works.get(key) as Work).registration);
+    const call = { operation: "commit" };
+    const records = await readStanding(this.#context, asked, registrations, () => store.getMany(asked, call));
     asked.forEach((key, index) => {
-      known.set(key, knownFrom((this.#works.get(key) as Work).registration, key, records[index]));
+      known.set(key, knownFrom(registrations[index] as Registration, key, records[index] as StoredRecord | undefined));
     });
     return known;
   }

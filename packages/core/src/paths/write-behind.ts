@@ -223,6 +223,7 @@ export class WriteBehind implements DirtyKeys {
     const landed = await commitLoop(this.#context, {
       run: {
         operation: "write-behind",
+        key,
         sent: false,
         cancelled: false,
         onUnsettled: (error) => this.#report(key, error),

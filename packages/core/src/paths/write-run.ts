@@ -13,12 +13,18 @@ export interface WriteCall {
   readonly operation: string;
   /** What this node writes one call at a time. */
   readonly keys: readonly string[];
+  /** What errors name. Default: the only one of `keys`. Given where those are records that a caller does not know. */
+  readonly key?: string | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Default: twice the store's deadline and one of the cache's. */
+  /** Default: twice the store's deadline and one of the cache's; one of the quorum's more where there is one. */
   readonly timeoutMs: number | undefined;
   /** One of many independent writes, which share round trips. */
   readonly together?: boolean;
+  /** Whether other nodes are asked for their consent first: it takes so much longer. */
+  readonly needsQuorum?: boolean;
 }
+
+const soleOf = (keys: readonly string[]): string | undefined => (keys.length === 1 ? keys[0] : undefined);
 
 const unknownOutcome = (details: WarpErrorDetails, cause: unknown): WarpError =>
   new WarpError("OUTCOME_UNKNOWN", "the caller left while the commit was under way", {
@@ -37,10 +43,11 @@ export const runWrite = async <T>(
   work: (run: CommitRun) => Promise<T>,
 ): Promise<T> => {
   const { operation, keys, signal } = call;
-  const { storeDeadlineMs, cacheDeadlineMs } = context.settings;
-  const details = { operation, key: keys.length === 1 ? keys[0] : undefined };
+  const key = "key" in call ? call.key : soleOf(keys);
+  const { storeDeadlineMs, cacheDeadlineMs, quorumDeadlineMs } = context.settings;
+  const details = { operation, key };
   if (signal?.aborted === true) throw abortedError(signal, details);
-  const run: CommitRun = { operation, sent: false, cancelled: false, together: call.together === true };
+  const run: CommitRun = { operation, key, sent: false, cancelled: false, together: call.together === true };
   const held = keys.length === 1 ? context.locks.tryLock(keys[0] as string) : undefined;
   let release: () => void = held ?? (() => undefined);
   const job = (async () => {
@@ -63,7 +70,7 @@ export const runWrite = async <T>(
   const longestMs =
     held !== undefined && context.store === undefined
       ? Number.POSITIVE_INFINITY
-      : 2 * storeDeadlineMs + cacheDeadlineMs;
+      : 2 * storeDeadlineMs + cacheDeadlineMs + (call.needsQuorum === true ? quorumDeadlineMs : 0);
   try {
     return await waitFor(context.clock, job, { signal, timeoutMs: call.timeoutMs ?? longestMs, details });
   } catch (error) {
@@ -72,7 +79,7 @@ export const runWrite = async <T>(
     // The order of writes is the store's (rule 1): the turn only saves conflicts, so nobody waits for a lost cause.
     release();
     if (!run.sent) throw error;
-    inBackground(context, operation, details.key, job);
+    inBackground(context, operation, key, job);
     throw unknownOutcome(details, error);
   }
 };
@@ -103,6 +110,8 @@ export interface WriteLoop<T> {
   readonly store: StoreAccess;
   /** Where the caller names its operation: a repeated call finds that it has landed. */
   readonly operation: OperationId | undefined;
+  /** Awaited before each attempt. */
+  readonly ready?: (() => Promise<void>) | undefined;
   /** From what is believed of the keys, what to commit. May reject what it sees. */
   readonly plan: () => WritePlan<T>;
   /** Told what keys hold when they were not what was believed. */
@@ -112,9 +121,10 @@ export interface WriteLoop<T> {
 /** Plan, commit on condition that the plan's beliefs hold, learn and plan again where they did not (rule 5). */
 export const commitLoop = async <T>(
   context: Context,
-  { run, store, operation, plan, learn }: WriteLoop<T>,
+  { run, store, operation, ready, plan, learn }: WriteLoop<T>,
 ): Promise<Landed<T>> => {
   for (let attempt = 0; ; attempt++) {
+    if (ready !== undefined) await ready();
     const { mutations, result } = plan();
     const settled = await commitOnce(context, store, run, operation, mutations);
     if (settled.kind === "landed") return { result, records: settled.records, operation: settled.operation };

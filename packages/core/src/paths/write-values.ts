@@ -26,6 +26,7 @@ export const writeCall = (registration: Registration, keys: readonly string[], r
   signal: request.signal,
   timeoutMs: request.timeoutMs ?? registration.policy.hardTimeoutMs,
   together: request.together === true,
+  needsQuorum: registration.isStrong,
 });
 
 /** What `guess` knows of a key that this node holds nothing of. */

@@ -2,13 +2,14 @@ import { WarpError } from "../errors.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
-import { abortedError, waitFor } from "../mechanisms/wait.ts";
+import { abortedError } from "../mechanisms/wait.ts";
 import type { StoredRecord } from "../ports/store.ts";
 import { isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
-import { dropEverywhere } from "./commit.ts";
-import { type Context, flushFirst } from "./context.ts";
-import { dropElsewhere, dropLocal, fillLocal, isolateOut, newLife } from "./tiers.ts";
+import { type Agreement, agreed } from "./agreement.ts";
+import type { CommitRun } from "./commit.ts";
+import { type Context, flushFirst, registrationFor } from "./context.ts";
+import { dropLocal, fillLocal, isolateOut, newLife } from "./tiers.ts";
 import { deleteWithoutStore, setWithoutStore } from "./write-local.ts";
 import { commitLoop, type Known, runWrite } from "./write-run.ts";
 import {
@@ -84,6 +85,69 @@ const repeated = async (
   return { known: knownFrom(registration, key, record), done: record?.operations.includes(op) === true };
 };
 
+/** One write of one key on its way to the store. */
+interface StoreWrite {
+  readonly context: Context;
+  readonly store: StoreAccess;
+  readonly registration: Registration;
+  readonly key: string;
+  readonly request: WriteRequest;
+  readonly run: CommitRun;
+}
+
+/**
+ * What a write begins with: what the node guessed, or what the store says where guessing is likely to cost more.
+ * @returns `done`: the named operation has taken place already, and this is what it left.
+ */
+const whatToReplace = async (
+  { store, registration, key, request }: StoreWrite,
+  guessed: Known,
+): Promise<{ readonly known: Known; readonly done: boolean }> => {
+  if (request.op !== undefined) return await repeated(store, registration, key, request.op);
+  const { isStrong, policy } = registration;
+  // One round trip more where the key is new, one less where it is not, as most that are merged are: a refused commit
+  // costs a store two, and carried the value in vain. Many at once stay at one. A strong write waits for others anyway.
+  const asks = isStrong || (policy.merge?.readsCurrent === true && request.together !== true);
+  if (guessed !== nothing || !asks) return { known: guessed, done: false };
+  const record = (await store.get(key)) as StoredRecord | undefined;
+  return { known: knownToReplace(registration, key, record), done: false };
+};
+
+const commitSet = async (write: StoreWrite, value: unknown, guessed: Known, agreement: Agreement): Promise<unknown> => {
+  const { context, store, registration, key, request, run } = write;
+  const token = context.fills.take(key, registration);
+  try {
+    const before = await whatToReplace(write, guessed);
+    let { known } = before;
+    if (before.done) {
+      agreement.withdraw();
+      return known.value;
+    }
+    const landed = await commitLoop(context, {
+      run,
+      store,
+      operation: request.op,
+      ready: agreement.ready,
+      plan: () => {
+        const result = mergeValues(registration, key, known.value, value);
+        return { mutations: [putMutation(context, registration, key, known.revision, result)], result };
+      },
+      learn: (conflicts) => {
+        known = knownToReplace(registration, key, conflicts.get(key));
+      },
+    });
+    const [record] = landed.records;
+    // A named operation may have landed for a repetition of the call, which knew of another value to merge with.
+    const result = request.op === undefined ? landed.result : knownFrom(registration, key, record).value;
+    const revision = record?.revision === landed.operation ? landed.operation : undefined;
+    const written = { token, value: result, revision };
+    await agreement.conclude([key], () => applyLocally(context, registration, key, written));
+    return result;
+  } finally {
+    context.fills.release(token);
+  }
+};
+
 const setInStore = (
   context: Context,
   store: StoreAccess,
@@ -93,40 +157,11 @@ const setInStore = (
   request: WriteRequest,
 ): Promise<unknown> =>
   runWrite(context, writeCall(registration, [key], request), async (run) => {
-    const token = context.fills.take(key, registration);
-    try {
-      let known = guess(context, key, registration);
-      if (request.op !== undefined) {
-        const before = await repeated(store, registration, key, request.op);
-        if (before.done) return before.known.value;
-        known = before.known;
-      } else if (known === nothing && registration.policy.merge?.readsCurrent === true && request.together !== true) {
-        // One round trip more where the key is new, one less where it is not, as most that are merged are: a refused
-        // commit costs a store two, and carried the value in vain. Many at once stay at one.
-        known = knownFrom(registration, key, (await store.get(key)) as StoredRecord | undefined);
-      }
-      const landed = await commitLoop(context, {
-        run,
-        store,
-        operation: request.op,
-        plan: () => {
-          const result = mergeValues(registration, key, known.value, value);
-          return { mutations: [putMutation(context, registration, key, known.revision, result)], result };
-        },
-        learn: (conflicts) => {
-          known = knownToReplace(registration, key, conflicts.get(key));
-        },
-      });
-      const [record] = landed.records;
-      // A named operation may have landed for a repetition of the call, which knew of another value to merge with.
-      const result = request.op === undefined ? landed.result : knownFrom(registration, key, record).value;
-      const revision = record?.revision === landed.operation ? landed.operation : undefined;
-      const written = { token, value: result, revision };
-      await dropElsewhere(context, [key], () => applyLocally(context, registration, key, written));
-      return result;
-    } finally {
-      context.fills.release(token);
-    }
+    const write = { context, store, registration, key, request, run };
+    const guessed = guess(context, key, registration);
+    return await agreed(context, run, new Map([[key, registration]]), (agreement) =>
+      commitSet(write, value, guessed, agreement),
+    );
   });
 
 /**
@@ -160,6 +195,41 @@ export const setKey = async (
 };
 
 /** Leaves a tombstone, also where there was nothing: a creation under way must not come after it. */
+const commitDelete = async (write: StoreWrite, guessed: Known, agreement: Agreement): Promise<boolean> => {
+  const { context, store, registration, key, request, run } = write;
+  const token = context.fills.take(key, registration);
+  try {
+    let known = guessed;
+    if (request.op !== undefined || (registration.isStrong && known === nothing)) {
+      const before = await whatToReplace(write, known);
+      known = before.known;
+      if (before.done) {
+        agreement.withdraw();
+        return true;
+      }
+    }
+    const landed = await commitLoop(context, {
+      run,
+      store,
+      operation: request.op,
+      ready: agreement.ready,
+      plan: () => ({
+        mutations: [deleteMutation(context, registration, key, known.revision)],
+        result: known.value !== undefined,
+      }),
+      learn: (conflicts) => {
+        known = knownToReplace(registration, key, conflicts.get(key));
+      },
+    });
+    await agreement.conclude([key], () =>
+      applyLocally(context, registration, key, { token, value: undefined, revision: undefined }),
+    );
+    return landed.result;
+  } finally {
+    context.fills.release(token);
+  }
+};
+
 const deleteInStore = (
   context: Context,
   store: StoreAccess,
@@ -168,42 +238,16 @@ const deleteInStore = (
   request: WriteRequest,
 ): Promise<boolean> =>
   runWrite(context, writeCall(registration, [key], request), async (run) => {
-    const token = context.fills.take(key, registration);
-    try {
-      let known = guess(context, key, registration, true);
-      if (request.op !== undefined) {
-        const before = await repeated(store, registration, key, request.op);
-        if (before.done) return true;
-        known = before.known;
-      }
-      const landed = await commitLoop(context, {
-        run,
-        store,
-        operation: request.op,
-        plan: () => ({
-          mutations: [deleteMutation(context, registration, key, known.revision)],
-          result: known.value !== undefined,
-        }),
-        learn: (conflicts) => {
-          known = knownToReplace(registration, key, conflicts.get(key));
-        },
-      });
-      await dropElsewhere(context, [key], () =>
-        applyLocally(context, registration, key, { token, value: undefined, revision: undefined }),
-      );
-      return landed.result;
-    } finally {
-      context.fills.release(token);
-    }
+    const write = { context, store, registration, key, request, run };
+    const guessed = guess(context, key, registration, true);
+    return await agreed(context, run, new Map([[key, registration]]), (agreement) =>
+      commitDelete(write, guessed, agreement),
+    );
   });
 
 /** Removes a key from the store, then from every tier of every node. @returns Whether there was a value. */
-export const deleteKey = async (
-  context: Context,
-  registration: Registration,
-  key: string,
-  request: WriteRequest,
-): Promise<boolean> => {
+export const deleteKey = async (context: Context, key: string, request: WriteRequest): Promise<boolean> => {
+  const registration = registrationFor(context, key, "delete");
   registration.meters.deletes++;
   requireWaiting(request, key);
   if (context.store === undefined) {
@@ -213,30 +257,4 @@ export const deleteKey = async (
   const timeoutMs = request.timeoutMs ?? registration.policy.hardTimeoutMs;
   const left = await flushFirst(context, [key], request.operation, { signal: request.signal, timeoutMs });
   return await deleteInStore(context, context.store, registration, key, { ...request, ...left });
-};
-
-/** Drops `keys` from every tier of every node; the store keeps them. */
-export const invalidateKeys = async (
-  context: Context,
-  registration: Registration,
-  keys: readonly string[],
-): Promise<void> => {
-  registration.meters.invalidations += keys.length;
-  await flushFirst(context, keys, "invalidate");
-  await dropEverywhere(context, keys);
-};
-
-/** Drops everything from every tier of every node; the store keeps it. */
-export const clearAll = async (context: Context): Promise<void> => {
-  const { dirty, local, clock, settings } = context;
-  if (dirty !== undefined && dirty.depth > 0) {
-    const details = { operation: "clear", port: "store" } as const;
-    await waitFor(clock, dirty.flushAll(), { timeoutMs: 2 * settings.storeDeadlineMs, details });
-  }
-  context.fills.voidAll();
-  context.versions?.gapAll(context.clock.now());
-  context.epochs?.renew();
-  context.bus?.announceAll();
-  if (dirty === undefined || dirty.depth === 0) local?.clear();
-  else for (const [key] of local?.entries() ?? []) dropLocal(context, key);
 };

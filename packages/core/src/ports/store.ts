@@ -20,6 +20,11 @@ export interface StoredRecord {
   readonly operations: readonly OperationId[];
   /** When the value expires by the store's clock, in milliseconds since the epoch; `undefined` for never. */
   readonly expiresAt: number | undefined;
+  /**
+   * Read under a transaction's intent: it stands for this moment only, core caches it in no tier. Such a record is
+   * answered whole, never by `"unchanged"`, also where it has the revision that was asked about.
+   */
+  readonly underIntent?: true;
 }
 
 /** What is kept of a key's past. Both bounds hold; what neither bounds is kept for ever. */
@@ -73,11 +78,17 @@ export interface Store {
   readonly atomicBatch: boolean;
   /** Whether a record can be removed only where its revision still stands. Where false, tombstones stay for good. */
   readonly conditionalDelete: boolean;
+  /**
+   * Whether a call on several keys takes about one round trip. Where false, as on a store with a request for each key, core
+   * sends reads and commits that have nothing to do with each other one by one. Default true.
+   */
+  readonly sharedRoundTrips?: boolean;
   /** The longest time after which a commit once sent can still take effect, in milliseconds. */
   readonly landsWithinMs: number;
   /**
    * @param unless If the record still has this revision and has not expired, resolves `"unchanged"` and moves no bytes.
-   * @returns The record (an expired value as a tombstone with the value's revision), or `undefined` if there is none.
+   * @returns The record, or `undefined` if there is none. An expired value is a tombstone with the value's revision and
+   *   `expiresAt`, by which it is told from one that was written.
    */
   get(key: string, unless?: Revision, options?: CallOptions): Promise<StoredRecord | "unchanged" | undefined>;
   /** One round trip and one state of the store, answers in the keys' order. @param unless For each key, as in `get`. */

@@ -82,6 +82,12 @@ export class Writer {
     this.#length += bytes;
   }
 
+  /** As many texts as there are. */
+  keys(keys: readonly string[]): void {
+    this.varint(keys.length);
+    for (const key of keys) this.text(key);
+  }
+
   raw(bytes: Uint8Array): void {
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#length);
@@ -156,6 +162,12 @@ export class Reader {
     const from = this.#take(length);
     if (likely !== undefined && this.#isAt(from, length, likely)) return likely;
     return decoder.decode(this.#bytes.subarray(from, from + length));
+  }
+
+  keys(): readonly string[] {
+    const keys: string[] = [];
+    for (let left = this.varint(); left > 0; left -= 1) keys.push(this.text());
+    return keys;
   }
 
   #isAt(from: number, length: number, ascii: string): boolean {

@@ -1,5 +1,6 @@
 import type { NodeId } from "../ports/bus.ts";
 import { longestVarintBytes, type Reader, textBytes, Writer } from "./bytes.ts";
+import { readStrong, type StrongBody, strongPayloadBytes, writeStrong } from "./strong-body.ts";
 
 /** Drop these keys from every cache of the receiver. */
 export interface DropBody {
@@ -57,7 +58,7 @@ export interface AttachBody {
 }
 
 /** One piece of news. Each is written with its length, so that a kind of a later version is skipped, not fatal. */
-export type FrameBody = DropBody | DropAllBody | HeartbeatBody | GoodbyeBody | LeaseBody | AttachBody;
+export type FrameBody = DropBody | DropAllBody | HeartbeatBody | GoodbyeBody | LeaseBody | AttachBody | StrongBody;
 
 // Numbers are never reused. A payload may grow at its end: what a reader does not know there it leaves unread.
 const drop = 1;
@@ -66,6 +67,7 @@ const heartbeat = 3;
 const goodbye = 4;
 const lease = 5;
 const attach = 6;
+// 7 to 10: strong writes.
 
 const writeHeard = (payload: Writer, heard: readonly Heard[]): void => {
   payload.varint(heard.length);
@@ -80,8 +82,7 @@ const writePayload = (payload: Writer, body: FrameBody): number => {
   switch (body.kind) {
     case "drop":
       payload.byte(body.sharedDropped ? 1 : 0);
-      payload.varint(body.keys.length);
-      for (const key of body.keys) payload.text(key);
+      payload.keys(body.keys);
       return drop;
     case "drop-all":
       return dropAll;
@@ -104,6 +105,8 @@ const writePayload = (payload: Writer, body: FrameBody): number => {
       payload.text(body.lease);
       payload.text(body.key);
       return attach;
+    default:
+      return writeStrong(payload, body);
   }
 };
 
@@ -119,9 +122,7 @@ export const writeBody = (writer: Writer, body: FrameBody): void => {
 
 const readDrop = (payload: Reader): DropBody => {
   const sharedDropped = payload.byte() === 1;
-  const keys: string[] = [];
-  for (let left = payload.varint(); left > 0; left -= 1) keys.push(payload.text());
-  return { kind: "drop", keys, sharedDropped };
+  return { kind: "drop", keys: payload.keys(), sharedDropped };
 };
 
 const readHeard = (payload: Reader): readonly Heard[] => {
@@ -157,7 +158,7 @@ export const readBody = (reader: Reader): FrameBody | undefined => {
     case attach:
       return { kind: "attach", lease: payload.text(), key: payload.text() };
     default:
-      return undefined;
+      return readStrong(kind, payload);
   }
 };
 
@@ -184,7 +185,28 @@ export const bodyBytes = (body: FrameBody): number => {
       return envelopeBytes + textBytes(body.id) + 9;
     case "attach":
       return envelopeBytes + textBytes(body.lease) + textBytes(body.key);
+    case "prepare":
+    case "acknowledge":
+    case "commit":
+    case "abort":
+      return envelopeBytes + strongPayloadBytes(body);
     default:
       return envelopeBytes + longestVarintBytes;
   }
+};
+
+/** `bodies` in as many pieces as frames need. @param roomBytes Room for bodies in one frame. */
+export const inFrames = (bodies: readonly FrameBody[], roomBytes: number): readonly (readonly FrameBody[])[] => {
+  const frames: FrameBody[][] = [];
+  let left = 0;
+  for (const body of bodies) {
+    const bytes = bodyBytes(body);
+    if (left < bytes || frames.length === 0) {
+      frames.push([]);
+      left = roomBytes;
+    }
+    left -= bytes;
+    frames[frames.length - 1]?.push(body);
+  }
+  return frames;
 };

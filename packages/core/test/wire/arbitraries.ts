@@ -43,6 +43,27 @@ export const frameBody: fc.Arbitrary<FrameBody> = fc.oneof(
     ended: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("attach" as const), lease: text, key: text }),
+  fc.record({
+    kind: fc.constant("prepare" as const),
+    operation: text,
+    part: whole,
+    fenceMs: whole,
+    keys: fc.array(text),
+  }),
+  fc.record({
+    kind: fc.constant("acknowledge" as const),
+    operation: text,
+    part: whole,
+    mismatch: fc.boolean(),
+    zone: text,
+  }),
+  fc.record({
+    kind: fc.constant("commit" as const),
+    operation: text,
+    keys: fc.array(text),
+    sharedDropped: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("abort" as const), operation: text }),
 );
 
 export const frame: fc.Arbitrary<Frame> = fc.record({
