@@ -1,3 +1,4 @@
+import type { CallLog } from "./cluster.ts";
 import { loaderBeganAt } from "./node-calls.ts";
 import type { Ending, Operation, Outcome } from "./protocol.ts";
 
@@ -37,7 +38,7 @@ const endingOf = ({ ending, endings }: Outcome, key: string): Ending => (endings
  * What every call was and how it ended, and from that, what a key may hold in the end. Every value is written by one
  * call only, and instants are of one clock, so a value tells whether it may still be there.
  */
-export class Journal {
+export class Journal implements CallLog {
   readonly #keys = new Map<string, KeyStory>();
   readonly #written = new Map<string, Written>();
   readonly #accounts = new Map<string, Account>();

@@ -1,19 +1,33 @@
 import type { FaultProxy } from "@warp/tests-services/fault-proxy";
 import type { Server } from "@warp/tests-services/servers";
-import type { Journal } from "./checks.ts";
 import { NodeProcess } from "./node-process.ts";
-import type { Combination, Operation, Outcome } from "./protocol.ts";
+import type { Combination, FromNode, NodeSettings, Operation, Outcome } from "./protocol.ts";
 import type { Lines, Site, SitePort } from "./site.ts";
+
+/** Takes down what becomes of calls. */
+export interface CallLog {
+  /** A call is about to be sent to a node. */
+  began(operation: Operation, node: string): void;
+  ended(operation: Operation, outcome: Outcome): void;
+  /** Nobody will ever say how it ended: its node is dead. */
+  abandoned(operation: Operation): void;
+  /** Something that must not happen has happened. */
+  problem(what: string): void;
+  /** What a node says of locks. */
+  told?(message: FromNode, node: string): void;
+}
 
 export interface ClusterOptions {
   readonly site: Site;
   readonly combination: Combination;
-  readonly journal: Journal;
+  readonly journal: CallLog;
   readonly seed: number;
   readonly nodes: number;
   readonly maxEntries: number;
   readonly exposeGc?: boolean;
   readonly withoutBus?: boolean;
+  /** Further settings of the node that is started as the so-manieth, from 1. */
+  readonly settings?: (life: number) => Partial<NodeSettings>;
 }
 
 interface Member {
@@ -88,7 +102,7 @@ export class Cluster {
     });
     for (const operation of numbered) {
       member.open.set(operation.id, operation);
-      this.options.journal.began(operation);
+      this.options.journal.began(operation, member.process.name);
     }
     member.process.perform(numbered);
   }
@@ -105,7 +119,7 @@ export class Cluster {
     this.#ended += open.size;
     open.clear();
     // Its sockets are closed; what it sent last may still be on its way.
-    for (const line of Object.values(lines)) line.heal();
+    for (const line of Object.values(lines).flat()) line.heal();
   }
 
   /** A new node takes the place of a dead one. */
@@ -127,15 +141,20 @@ export class Cluster {
     return members.flatMap(({ lines }) => lines[port] ?? []);
   }
 
-  server(port: SitePort): Promise<Server> {
-    return this.options.site.server(port, this.options.combination);
+  /** The servers of a port: one, unless they are a cluster. */
+  servers(port: SitePort): Promise<readonly Server[]> {
+    return this.options.site.servers(port, this.options.combination);
   }
 
   async stop(): Promise<void> {
     await Promise.all(
       this.#all.map(async ({ process, lines }) => {
         await process.stop();
-        await Promise.all(Object.values(lines).map((line) => line.stop()));
+        await Promise.all(
+          Object.values(lines)
+            .flat()
+            .map((line) => line.stop()),
+        );
       }),
     );
   }
@@ -147,20 +166,25 @@ export class Cluster {
   }
 
   async #start(maxEntries: number = this.options.maxEntries): Promise<Member> {
-    const { site, combination, seed, journal, exposeGc = false, withoutBus = false } = this.options;
+    const { site, combination, seed, journal, exposeGc = false, withoutBus = false, settings } = this.options;
     this.#lives += 1;
     const node = `n${this.#lives}`;
     const { lines, addresses } = await site.lines(combination, seed + this.#lives);
     const open = new Map<number, Operation>();
     const process = await NodeProcess.start(
-      { ...combination, node, addresses, run: this.run, maxEntries, withoutBus },
+      { ...combination, node, addresses, run: this.run, maxEntries, withoutBus, ...settings?.(this.#lives) },
       {
         exposeGc,
         onOutcomes: (outcomes) => this.#take(open, outcomes),
         onTrouble: (what) => journal.problem(`${node}: ${what}`),
+        onTold: (message) => journal.told?.(message, node),
       },
     ).catch(async (error: unknown) => {
-      await Promise.all(Object.values(lines).map((line) => line.stop()));
+      await Promise.all(
+        Object.values(lines)
+          .flat()
+          .map((line) => line.stop()),
+      );
       throw error;
     });
     const member = { process, lines, open };

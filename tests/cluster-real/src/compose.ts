@@ -75,7 +75,13 @@ const openS3 = async (url: string, run: string): Promise<Opened<Store>> => {
 };
 
 const openNats = async (url: string, run: string): Promise<Opened<Bus>> => {
-  const connection = await connect({ servers: url, reconnectTimeWait: 100, maxReconnectAttempts: -1 });
+  const connection = await connect({
+    servers: url.split(","),
+    // Servers of a cluster tell their own addresses: the way there is the proxies.
+    ignoreClusterUpdates: true,
+    reconnectTimeWait: 100,
+    maxReconnectAttempts: -1,
+  });
   return {
     port: new NatsBus(connection, { subject: `run_${run}` }),
     close: () => connection.close(),
@@ -114,7 +120,7 @@ const openRedis = (url: string, run: string): Opened<SharedCache> => {
 };
 
 const stores = { pg: openPg, s3: openS3 };
-const buses = { nats: openNats, kafka: openKafka };
+const buses = { nats: openNats, "nats-cluster": openNats, kafka: openKafka };
 
 /** The store of a run, for whoever wants to see it without a node around it. */
 export const openStore = (

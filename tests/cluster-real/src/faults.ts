@@ -1,4 +1,5 @@
 import type { FaultProxy } from "@warp/tests-services/fault-proxy";
+import type { Server } from "@warp/tests-services/servers";
 import type { Cluster } from "./cluster.ts";
 import type { SitePort } from "./site.ts";
 
@@ -64,21 +65,26 @@ export const spoilLine = (port: SitePort, manner: Manner, node: number | "every 
   },
 });
 
-/** SIGKILL of a server; it starts again afterwards, with the data that it had on disk. */
-export const restartServer = (port: SitePort): Fault => ({
-  name: `kill the server of the ${port}`,
+const oneOf = async (cluster: Cluster, port: SitePort, which: number): Promise<Server> => {
+  const servers = await cluster.servers(port);
+  return servers[which % servers.length] as Server;
+};
+
+/** SIGKILL of a server; it starts again afterwards, with the data that it had on disk. @param which Where there are several. */
+export const restartServer = (port: SitePort, which = 0): Fault => ({
+  name: `kill server ${which} of the ${port}`,
   begin: async (cluster) => {
-    const server = await cluster.server(port);
+    const server = await oneOf(cluster, port, which);
     await server.kill();
     return () => server.restart();
   },
 });
 
 /** SIGSTOP of a server, SIGCONT afterwards. */
-export const freezeServer = (port: SitePort): Fault => ({
-  name: `freeze the server of the ${port}`,
+export const freezeServer = (port: SitePort, which = 0): Fault => ({
+  name: `freeze server ${which} of the ${port}`,
   begin: async (cluster) => {
-    const server = await cluster.server(port);
+    const server = await oneOf(cluster, port, which);
     await server.freeze();
     return () => server.thaw();
   },

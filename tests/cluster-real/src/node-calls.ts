@@ -1,5 +1,6 @@
 import { type Warp, WarpError } from "@warp/core";
-import { type Ending, monotonicMs, type Operation } from "./protocol.ts";
+import { type Ended, makeCall, makeLockCall } from "@warp/tests-histories";
+import { type Ending, type FromNode, monotonicMs, type Operation } from "./protocol.ts";
 
 /** What faults explain. Any other failure of a call is a bug. */
 const expected: ReadonlySet<string> = new Set([
@@ -8,6 +9,7 @@ const expected: ReadonlySet<string> = new Set([
   "OUTCOME_UNKNOWN",
   "CONFLICT",
   "LEASE_ENDED",
+  "QUORUM_NOT_SATISFIED",
   "CLOSED",
 ]);
 
@@ -15,7 +17,11 @@ export interface CallEnd {
   readonly ending: Ending;
   readonly unexpected?: string;
   readonly endings?: Readonly<Record<string, string>>;
+  readonly parts?: readonly Ended[];
 }
+
+type Recorded = Operation & { readonly kind: "call" | "lock" };
+type Plain = Exclude<Operation, { readonly kind: "call" | "lock" }>;
 
 /** What a loader made, and when it began: whoever reads the value later can tell whether it may be there. */
 export const loadedValue = (value: string, beganAt: number): string => `loader:${value}@${beganAt}`;
@@ -34,7 +40,7 @@ const lease = async (warp: Warp, keys: readonly string[], ttl: number, limits: o
   for (const key of keys) await warp.attachKey(granted, key, limits);
 };
 
-const make = (warp: Warp, operation: Operation): Promise<unknown> => {
+const make = (warp: Warp, operation: Plain): Promise<unknown> => {
   const limits = operation.timeoutMs === undefined ? {} : { hardTimeout: operation.timeoutMs };
   switch (operation.kind) {
     case "find":
@@ -87,8 +93,28 @@ const endOf = (error: unknown): CallEnd => {
   };
 };
 
-/** Makes one call. Never rejects. */
-export const callOn = async (warp: Warp, operation: Operation): Promise<CallEnd> => {
+const unexpectedOf = (code: string | undefined): Pick<CallEnd, "unexpected"> =>
+  code === undefined || expected.has(code) ? {} : { unexpected: code };
+
+/** Makes a call that is part of a history. */
+const recorded = async (warp: Warp, operation: Recorded, tell: (message: FromNode) => void): Promise<CallEnd> => {
+  if (operation.kind === "lock") {
+    const code = await makeLockCall(warp, operation.lock, {
+      now: monotonicMs,
+      pause,
+      onEvent: (event) => tell({ type: "lock", event }),
+      write: async (lock, token) => tell({ type: "guarded", lock, token: String(token) }),
+    });
+    return { ending: code, ...unexpectedOf(code) };
+  }
+  const parts = await makeCall(warp, operation.call, pause);
+  const wrong = parts.find(({ error }) => error !== undefined && !expected.has(error));
+  return { ending: parts[0]?.error, parts, ...unexpectedOf(wrong?.error) };
+};
+
+/** Makes one call. Never rejects. @param tell Sends what is to be known before the call ends. */
+export const callOn = async (warp: Warp, operation: Operation, tell: (message: FromNode) => void): Promise<CallEnd> => {
+  if (operation.kind === "call" || operation.kind === "lock") return await recorded(warp, operation, tell);
   try {
     await make(warp, operation);
     return { ending: undefined };
@@ -114,6 +140,14 @@ const naturalMs = (operation: Operation): number => {
     case "transaction":
       // Each of its attempts is a write.
       return 4 * write;
+    case "lock": {
+      const { hardTimeout, pauses } = operation.lock;
+      // A strong write waits for the bus too. Whoever got the lock renews it before each write, and lets it go.
+      return hardTimeout + pauses.reduce((sum, ms) => sum + ms, 0) + (pauses.length + 1) * (write + store);
+    }
+    case "call":
+      // What is to be swapped is read before.
+      return (operation.call.hardTimeout ?? 2 * write) + (operation.call.call === "compareAndSwap" ? read : 0);
     default:
       return write;
   }
@@ -126,7 +160,8 @@ const marginMs = 500;
 export const limitMs = (operation: Operation): number => {
   const { timeoutMs } = operation;
   const each = operation.kind === "lease" ? 1 + operation.keys.length : 1;
-  // A transaction takes no limit of its own.
-  const limited = timeoutMs === undefined || operation.kind === "transaction" ? undefined : timeoutMs * each;
+  // Their limits are not passed as one of the call's.
+  const isNatural = operation.kind === "transaction" || operation.kind === "call" || operation.kind === "lock";
+  const limited = timeoutMs === undefined || isNatural ? undefined : timeoutMs * each;
   return (limited ?? naturalMs(operation)) + marginMs;
 };

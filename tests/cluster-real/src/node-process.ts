@@ -11,6 +11,8 @@ const setpriv = "/usr/bin/setpriv";
 export interface NodeOptions {
   readonly onOutcomes: (outcomes: readonly Outcome[]) => void;
   readonly onTrouble: (what: string) => void;
+  /** What it says of locks. */
+  readonly onTold: (message: FromNode) => void;
   readonly exposeGc?: boolean;
 }
 
@@ -126,6 +128,7 @@ export class NodeProcess {
   #take(message: FromNode, options: NodeOptions): void {
     if (message.type === "outcomes") options.onOutcomes(message.outcomes);
     else if (message.type === "trouble") options.onTrouble(message.what);
+    else if (message.type === "lock" || message.type === "guarded") options.onTold(message);
     else if (message.type === "answer") this.#asked.get(message.id)?.resolve(message.answer);
     else if (message.type === "refusal")
       this.#asked.get(message.id)?.reject(new Error(`${this.name}: ${message.reason}`));

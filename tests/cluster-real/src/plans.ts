@@ -33,6 +33,7 @@ const menuOf = (combination: Combination, nodes: number, pick: (count: number) =
     combination.cache === "memory+redis" ? ["bus", "store", "cache"] : ["bus", "store"];
   const manners: readonly Manner[] = ["cut", "drop", "lose requests", "lose replies", "slow"];
   const port = (): SitePort => ports[pick(ports.length)] as SitePort;
+  const which = (of: SitePort): number => (of === "bus" && combination.bus === "nats-cluster" ? pick(3) : 0);
   const manner = (): Manner => manners[pick(manners.length)] as Manner;
   return [
     () => killNode(pick(nodes)),
@@ -40,8 +41,11 @@ const menuOf = (combination: Combination, nodes: number, pick: (count: number) =
     () => freezeNode(pick(nodes)),
     ...ports.map((to) => () => spoilLine(to, manner(), pick(nodes))),
     () => spoilLine(port(), manner(), "every node"),
-    ...ports.map((of) => () => restartServer(of)),
-    () => freezeServer(port()),
+    ...ports.map((of) => () => restartServer(of, which(of))),
+    () => {
+      const of = port();
+      return freezeServer(of, which(of));
+    },
     ...(combination.cache === "memory+sentinel" ? [() => failOver] : []),
   ];
 };

@@ -1,13 +1,14 @@
 import type { NodeStatus } from "@warp/core";
+import type { Call, Ended, LockCall, LockEvent } from "@warp/tests-histories";
 
 /** One kind of cluster: what its nodes talk through. */
 export interface Combination {
-  readonly bus: "nats" | "kafka";
+  readonly bus: "nats" | "nats-cluster" | "kafka";
   readonly store: "pg" | "s3";
   readonly cache: "memory" | "memory+redis" | "memory+sentinel";
 }
 
-/** The addresses at which one node finds its servers: those of its own proxies. */
+/** The addresses at which one node finds its servers: those of its own proxies. With commas between, where there are several. */
 export interface Addresses {
   readonly bus: string;
   readonly store: string;
@@ -25,7 +26,15 @@ export interface NodeSettings extends Combination {
   readonly maxEntries: number;
   /** Breaks the node on purpose, to see that the checks notice: it neither tells nor hears of anything. */
   readonly withoutBus?: boolean;
+  /** How the keys of `strongPatterns` are kept. Default: strong. */
+  readonly mode?: DistributedMode;
+  /** How many nodes must acknowledge a strong write. */
+  readonly quorum?: number;
+  /** By how much the node's wall clock is wrong, in ms. */
+  readonly clockOffsetMs?: number;
 }
+
+export type DistributedMode = "strong-distributed" | "eventual-distributed";
 
 interface Limited {
   /** Passed as `hardTimeout`, in ms. */
@@ -48,6 +57,9 @@ export type Operation = Limited &
     | { readonly kind: "add"; readonly key: string; readonly amount: number }
     /** Grants a lease and attaches the keys; it ends by itself. */
     | { readonly kind: "lease"; readonly keys: readonly string[]; readonly ttlMs: number }
+    /** A call that is part of a history. */
+    | { readonly kind: "call"; readonly call: Call }
+    | { readonly kind: "lock"; readonly lock: LockCall }
   );
 
 export type OperationKind = Operation["kind"];
@@ -65,6 +77,8 @@ export interface Outcome {
   readonly unexpected?: string;
   /** For calls on many keys: those that failed. */
   readonly endings?: Readonly<Record<string, string>>;
+  /** For a call of a history: how each of its parts ended. */
+  readonly parts?: readonly Ended[];
   /** By how much it outlived its deadline, in ms, not counting what the process stood still. */
   readonly lateMs?: number;
 }
@@ -101,6 +115,10 @@ export type ToNode =
 export type FromNode =
   | { readonly type: "ready" }
   | { readonly type: "outcomes"; readonly outcomes: readonly Outcome[] }
+  /** A lock was granted or let go. */
+  | { readonly type: "lock"; readonly event: Omit<LockEvent, "process"> }
+  /** A write to what a lock guards. */
+  | { readonly type: "guarded"; readonly lock: string; readonly token: string }
   | { readonly type: "answer"; readonly id: number; readonly answer: unknown }
   | { readonly type: "refusal"; readonly id: number; readonly reason: string }
   /** What must never happen: a rejection nobody handled, an exception nobody caught. */

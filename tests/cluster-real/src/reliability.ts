@@ -5,15 +5,18 @@ import { countInvalidations } from "./invalidations.ts";
 import { runMixed } from "./mixed.ts";
 import { planOf } from "./plans.ts";
 import type { Combination } from "./protocol.ts";
+import { loseQuorum } from "./quorum-loss.ts";
 import { Site } from "./site.ts";
+import { runStrong } from "./strong.ts";
 
 const usage = `npm run reliability -- [parts] [options]
 
-Parts (default: all): mixed, invalidations, heap
+Parts (default: all): mixed, strong, invalidations, heap
   --on <bus>,<store>,<cache>   one combination, as nats,pg,memory+redis; may be repeated (default: all eight, and Sentinel)
   --seed <n>                   default 1
-  --calls <n>                  of each mixed run (default 20000)
-  --faults <n>                 in each mixed run (default 10)
+  --calls <n>                  of each mixed or strong run (default 20000)
+  --faults <n>                 in each mixed or strong run (default 10)
+  --histories <folder>         keeps the histories of strong runs there, as JSON lines (tests/histories/README.md)
   --invalidations <n>          of each combination (default 100000)
   --keys <n>                   distinct keys for the heap (default 1000000)
 `;
@@ -27,6 +30,7 @@ const { values, positionals } = parseArgs({
     faults: { type: "string", default: "10" },
     invalidations: { type: "string", default: "100000" },
     keys: { type: "string", default: "1000000" },
+    histories: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -39,6 +43,11 @@ const everywhere: readonly Combination[] = [
   ),
   { bus: "nats", store: "pg", cache: "memory+sentinel" },
 ];
+
+/** Those of strong runs. They use no shared tier. */
+const strongly: readonly Combination[] = (["nats-cluster", "kafka"] as const).flatMap((bus) =>
+  (["pg", "s3"] as const).map((store): Combination => ({ bus, store, cache: "memory" })),
+);
 
 const nameOf = ({ bus, store, cache }: Combination): string => [bus, store, cache].join(",");
 const seed = Number(values.seed);
@@ -58,6 +67,9 @@ const broken = (combination: Combination, error: unknown): void => {
   console.error(error instanceof Error ? error.message : error);
 };
 
+const sumOf = (endings: Readonly<Record<string, number>>, matches: (what: string) => boolean): number =>
+  Object.entries(endings).reduce((sum, [what, times]) => sum + (matches(what) ? times : 0), 0);
+
 const mixed = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
   console.log(`\nMixed calls on ${nodes} processes, with overlapping faults (seed ${seed})\n`);
   table("combination", "calls", "faults", "outcome unknown", "refused", "calls took, s", "settled after, s");
@@ -66,11 +78,64 @@ const mixed = async (site: Site, combinations: readonly Combination[]): Promise<
     const plan = planOf({ seed, combination, nodes, calls, faults, overlapping: true });
     try {
       const { endings, callsMs, settledMs } = await runMixed({ site, combination, seed, nodes, calls, plan });
-      const count = (matches: (what: string) => boolean): number =>
-        Object.entries(endings).reduce((sum, [what, times]) => sum + (matches(what) ? times : 0), 0);
-      const unknown = count((what) => what.includes("UNKNOWN") || what.includes("killed"));
-      const well = count((what) => what.endsWith(" ok"));
+      const unknown = sumOf(endings, (what) => what.includes("UNKNOWN") || what.includes("killed"));
+      const well = sumOf(endings, (what) => what.endsWith(" ok"));
       line(nameOf(combination), calls, faults, unknown, calls - well - unknown, seconds(callsMs), seconds(settledMs));
+    } catch (error) {
+      broken(combination, error);
+    }
+  }
+};
+
+const strong = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
+  const [nodes, quorum] = [5, 3];
+  console.log(
+    `\nStrong keys on ${nodes} processes, quorum ${quorum}, and the same calls on eventual ones (seed ${seed})\n`,
+  );
+  table(
+    "combination",
+    "mode",
+    "calls",
+    "faults",
+    "refused",
+    "unknown",
+    "locks",
+    "anomalies",
+    "stale reads",
+    "of",
+    "took, s",
+  );
+  for (const combination of combinations)
+    for (const mode of ["strong-distributed", "eventual-distributed"] as const) {
+      const [calls, faults] = [Number(values.calls), Number(values.faults)];
+      const plan = planOf({ seed, combination, nodes, calls, faults, overlapping: true });
+      try {
+        const figures = await runStrong({
+          ...{ site, combination, seed, nodes, quorum, calls, plan, mode, folder: values.histories },
+        });
+        const { endings, unknown, grants, anomalies, stale, callsMs } = figures;
+        const refused = sumOf(endings, (what) => !/ ok$|UNKNOWN|killed/.test(what));
+        if (mode === "strong-distributed" && anomalies.length > 0) broken(combination, new Error(anomalies.join("\n")));
+        const counted = [refused, unknown, grants, anomalies.length, stale.stale, stale.reads];
+        line(nameOf(combination), mode, calls, faults, ...counted, seconds(callsMs));
+      } catch (error) {
+        broken(combination, error);
+      }
+    }
+  console.log("\nThree of five processes cut off from the bus, and writes on both sides; then healed\n");
+  table("combination", "writes refused", "stored of them", "first write after, s");
+  for (const combination of combinations) {
+    try {
+      const { refused, stored, before, backMs, problems } = await loseQuorum(site, combination, seed);
+      const changed = stored.filter((value, at) => value !== before[at]).length;
+      if (changed > 0 || backMs === undefined || problems.length > 0)
+        broken(combination, new Error(problems.join("\n")));
+      line(
+        nameOf(combination),
+        sumOf(refused, (what) => what !== "none"),
+        changed,
+        seconds(backMs ?? Number.NaN),
+      );
     } catch (error) {
       broken(combination, error);
     }
@@ -119,19 +184,20 @@ const heap = async (site: Site, combinations: readonly Combination[]): Promise<v
   }
 };
 
-const allParts = ["mixed", "invalidations", "heap"];
+const allParts = ["mixed", "strong", "invalidations", "heap"];
 /** What asks for nothing that there is: it would pass without having run. */
 const mistakes: readonly string[] = [
   ...positionals.filter((part) => !allParts.includes(part)).map((part) => `there is no part "${part}"`),
   ...(values.on ?? [])
-    .filter((name) => !everywhere.some((each) => nameOf(each) === name))
+    .filter((name) => ![...everywhere, ...strongly].some((each) => nameOf(each) === name))
     .map((name) => `there is no combination "${name}"`),
   ...(["seed", "calls", "faults", "invalidations", "keys"] as const)
     .filter((name) => !/^\d+$/.test(values[name]))
     .map((name) => `--${name} takes a whole number, not "${values[name]}"`),
 ];
-const combinations =
-  values.on === undefined ? everywhere : everywhere.filter((each) => values.on?.includes(nameOf(each)));
+const chosen = (among: readonly Combination[]): readonly Combination[] =>
+  values.on === undefined ? among : among.filter((each) => values.on?.includes(nameOf(each)));
+const combinations = chosen(everywhere);
 if (values.help) console.log(usage);
 else if (mistakes.length > 0) {
   failed = true;
@@ -141,6 +207,7 @@ else if (mistakes.length > 0) {
   const parts = positionals.length === 0 ? allParts : positionals;
   try {
     if (parts.includes("mixed")) await mixed(site, combinations);
+    if (parts.includes("strong")) await strong(site, chosen(strongly));
     if (parts.includes("invalidations")) await invalidations(site, combinations);
     // What grows is the node's, and its ports': one with every port, unless others are asked for.
     const largest =

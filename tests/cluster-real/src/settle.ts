@@ -1,4 +1,5 @@
 import { silentLogger, Warp } from "@warp/core";
+import type { Journal } from "./checks.ts";
 import type { Cluster } from "./cluster.ts";
 import { openStore } from "./compose.ts";
 import type { NodeProcess } from "./node-process.ts";
@@ -20,8 +21,8 @@ export class Truth implements AsyncDisposable {
 
   static async of(cluster: Cluster): Promise<Truth> {
     const { combination } = cluster.options;
-    const { url } = await cluster.server("store");
-    const { port, close } = await openStore(combination.store, { store: url }, cluster.run);
+    const store = (await cluster.servers("store")).map(({ url }) => url).join(",");
+    const { port, close } = await openStore(combination.store, { store }, cluster.run);
     const warp = new Warp({ store: port, localCache: false, cluster: cluster.run, logger: silentLogger });
     warp.register("*", { ttl: "1h" });
     return new Truth(warp, close);
@@ -68,9 +69,10 @@ const isAtRest = ({ status }: Health): boolean =>
  */
 export const settle = async (
   cluster: Cluster,
+  journal: Journal,
   keys: readonly string[],
 ): Promise<{ readonly settledMs: number; readonly counts: Record<string, number> }> => {
-  const { journal, combination } = cluster.options;
+  const { combination } = cluster.options;
   await using truth = await Truth.of(cluster);
   let wrong: readonly string[] = [];
   let health: readonly Health[] = [];

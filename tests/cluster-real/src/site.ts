@@ -5,9 +5,9 @@ import type { Addresses, Combination } from "./protocol.ts";
 export type SitePort = "bus" | "store" | "cache";
 
 /** The lines of one node: a proxy to each of its servers. */
-export type Lines = Readonly<Partial<Record<SitePort, FaultProxy>>>;
+export type Lines = Readonly<Partial<Record<SitePort, readonly FaultProxy[]>>>;
 
-type Kind = "nats" | "kafka" | "postgres" | "s3" | "redis";
+type Kind = "nats" | "nats-cluster" | "kafka" | "postgres" | "s3" | "redis";
 
 const kindOf = (port: SitePort, { bus, store }: Combination): Kind => {
   if (port === "bus") return bus;
@@ -15,17 +15,20 @@ const kindOf = (port: SitePort, { bus, store }: Combination): Kind => {
   return store === "pg" ? "postgres" : "s3";
 };
 
+const start = async (kind: Kind): Promise<readonly Server[]> =>
+  kind === "nats-cluster" ? (await services[kind].start()).servers : [await services[kind].start()];
+
 type Sentinel = Awaited<ReturnType<(typeof services)["redis-sentinel"]["start"]>>;
 
 /** The servers that clusters run on, each of our own, since they are hurt. Each is started when it is first asked for. */
 export class Site {
-  readonly #started = new Map<Kind, Promise<Server>>();
+  readonly #started = new Map<Kind, Promise<readonly Server[]>>();
   #sentinel: Promise<Sentinel> | undefined;
 
-  /** The server of a port. */
-  server(port: SitePort, combination: Combination): Promise<Server> {
+  /** The servers of a port: one, unless they are a cluster. */
+  servers(port: SitePort, combination: Combination): Promise<readonly Server[]> {
     const kind = kindOf(port, combination);
-    const started = this.#started.get(kind) ?? services[kind].start();
+    const started = this.#started.get(kind) ?? start(kind);
     this.#started.set(kind, started);
     return started;
   }
@@ -44,7 +47,7 @@ export class Site {
       combination.cache === "memory+redis" ? this.#line("cache", combination, seed) : undefined,
     ]);
     return {
-      lines: { bus: bus.proxy, store: store.proxy, ...(cache && { cache: cache.proxy }) },
+      lines: { bus: bus.proxies, store: store.proxies, ...(cache && { cache: cache.proxies }) },
       addresses: {
         bus: bus.address,
         store: store.address,
@@ -55,13 +58,21 @@ export class Site {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#started.values(), this.#sentinel].map(async (server) => (await server)?.stop()));
+    const started = await Promise.all(this.#started.values());
+    await Promise.all([...started.flat(), await this.#sentinel].map((server) => server?.stop()));
   }
 
-  async #line(port: SitePort, combination: Combination, seed: number): Promise<{ proxy: FaultProxy; address: string }> {
-    const { url } = await this.server(port, combination);
-    const target = new URL(url);
-    const proxy = await startFaultProxy({ host: target.hostname, port: Number(target.port) }, seed);
-    return { proxy, address: proxy.url(url) };
+  async #line(
+    port: SitePort,
+    combination: Combination,
+    seed: number,
+  ): Promise<{ proxies: readonly FaultProxy[]; address: string }> {
+    const servers = await this.servers(port, combination);
+    const proxies: FaultProxy[] = [];
+    for (const { url } of servers) {
+      const { hostname: host, port: target } = new URL(url);
+      proxies.push(await startFaultProxy({ host, port: Number(target) }, seed));
+    }
+    return { proxies, address: proxies.map((proxy, at) => proxy.url((servers[at] as Server).url)).join(",") };
   }
 }

@@ -1,6 +1,6 @@
 // One node: a process that does what its parent tells it over IPC.
 import { inspect } from "node:util";
-import { type Logger, MemoryCache, type MetricFamily, type Metrics, Warp } from "@warp/core";
+import { type Clock, type Logger, MemoryCache, type MetricFamily, type Metrics, systemClock, Warp } from "@warp/core";
 import { sum } from "@warp/merge";
 import { openPorts } from "./compose.ts";
 import { callOn, limitMs } from "./node-calls.ts";
@@ -17,6 +17,7 @@ import {
   type Values,
 } from "./protocol.ts";
 import { Stalls } from "./stalls.ts";
+import { historyPatterns } from "./strong-workload.ts";
 
 const tell = (message: FromNode): void => {
   // A parent that is gone has no use for it; `disconnect` ends this process.
@@ -59,6 +60,20 @@ const counts = (): Record<string, number> => {
   return all;
 };
 
+/** The machine's clock, wrong by some. */
+const clock: Clock = { ...systemClock, now: () => systemClock.now() + (settings.clockOffsetMs ?? 0) };
+
+/** Keys whose calls make a history. */
+const registerRecorded = (warp: Warp): void => {
+  const { mode = "strong-distributed", quorum } = settings;
+  const { plain, sums, locks } = historyPatterns;
+  warp.register(plain, { mode, ttl: "1h" });
+  warp.register(sums, { mode, ttl: "1h", merge: sum() });
+  warp.register(locks, { mode: "strong-distributed", ttl: "1h" });
+  if (quorum === undefined) return;
+  for (const pattern of mode === "strong-distributed" ? [plain, sums, locks] : [locks]) warp.setQuorum(pattern, quorum);
+};
+
 const open = async (): Promise<Warp> => {
   const { maxEntries, addresses, run, node } = settings;
   const { store, bus, sharedCache } = await openPorts(settings, addresses, run);
@@ -67,12 +82,14 @@ const open = async (): Promise<Warp> => {
     store,
     ...(settings.withoutBus !== true && { bus }),
     ...(sharedCache && { sharedCache }),
-    ...{ cluster: run, node, logger, metrics },
+    ...{ cluster: run, node, logger, metrics, clock },
   });
   warp.register("plain:*", { ttl: "1h" });
   warp.register("count:*", { ttl: "1h", merge: sum() });
   // Nobody may depend on a TTL to get rid of an old copy: it is longer than any run.
   warp.register("churn:*", { ttl: "1h", storeTtl: "5s" });
+  // Strong keys need a bus.
+  if (settings.withoutBus !== true) registerRecorded(warp);
   await warp.ready();
   return warp;
 };
@@ -86,7 +103,7 @@ const report = (outcome: Outcome): void => {
 const perform = async (warp: Warp, operation: Operation & { readonly id: number }): Promise<void> => {
   const startedAt = monotonicMs();
   const stalledBefore = stalls.totalMs();
-  const end = await callOn(warp, operation);
+  const end = await callOn(warp, operation, tell);
   const endedAt = monotonicMs();
   const lateMs = endedAt - startedAt - (stalls.totalMs() - stalledBefore) - limitMs(operation);
   report({ id: operation.id, startedAt, endedAt, ...end, ...(lateMs > 0 ? { lateMs } : {}) });

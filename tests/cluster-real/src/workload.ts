@@ -1,8 +1,10 @@
 import { seeded } from "@warp/tests-services/seeded";
 import type { Entries, Operation, OperationKind } from "./protocol.ts";
 
+type MixedKind = Exclude<OperationKind, "call" | "lock">;
+
 /** How often each kind of call comes, relative to the others. */
-const mix: Readonly<Record<OperationKind, number>> = {
+const mix: Readonly<Record<MixedKind, number>> = {
   find: 30,
   getMany: 8,
   getOrSet: 12,
@@ -15,7 +17,7 @@ const mix: Readonly<Record<OperationKind, number>> = {
   lease: 2,
 };
 
-const kinds = Object.entries(mix).flatMap(([kind, weight]) => Array<OperationKind>(weight).fill(kind as OperationKind));
+const kinds = Object.entries(mix).flatMap(([kind, weight]) => Array<MixedKind>(weight).fill(kind as MixedKind));
 
 export interface WorkloadOptions {
   readonly seed: number;
@@ -23,8 +25,6 @@ export interface WorkloadOptions {
   readonly node: string;
   readonly plainKeys: readonly string[];
   readonly counters: readonly string[];
-  /** Whether a transaction may have several keys. */
-  readonly atomicBatch: boolean;
   /** Calls wait up to this long before they are made, in ms. */
   readonly pauseMs: number;
 }
@@ -45,7 +45,7 @@ export class Workload {
     return { ...this.#make(this.#pick(kinds)), ...limited, afterMs: this.#integer(this.#options.pauseMs) };
   }
 
-  #make(kind: OperationKind): Operation {
+  #make(kind: MixedKind): Operation {
     switch (kind) {
       case "getMany":
         return { kind, keys: this.#keys(10) };
@@ -56,7 +56,7 @@ export class Workload {
       case "setMany":
         return { kind, entries: this.#entries(5) };
       case "transaction":
-        return { kind, entries: this.#entries(this.#options.atomicBatch ? 3 : 1) };
+        return { kind, entries: this.#entries(3) };
       case "add":
         return { kind, key: this.#pick(this.#options.counters), amount: 1 + this.#integer(8) };
       case "lease":
