@@ -8,7 +8,9 @@ import { duration, grouped } from "./format.ts";
 import { load } from "./load.ts";
 import type { AtlasOptions } from "./options.ts";
 import { withProgress } from "./progress.ts";
-import { line, summaryOf, verdictOf } from "./report.ts";
+import { line, strongSummaryOf, summaryOf, verdictOf } from "./report.ts";
+import { runStrongAct } from "./strong-act.ts";
+import { strongChecksOf } from "./strong-checks.ts";
 import { runWorkload } from "./workload.ts";
 
 /** Warp's own default. */
@@ -42,9 +44,12 @@ const play = async (
   const outcome = await withProgress("workload", options.operations, output, (advance) =>
     runWorkload(atlas, { ...options, cities, onOperation: () => advance(1) }),
   );
-  output.write(`\n${summaryOf(outcome)}\n\n`);
+  const startedAt = performance.now();
+  const strong = await runStrongAct(atlas, options.seed, atlas.strongCalls);
+  output.write(line("strong keys", `flags, a lock and a lost quorum in ${duration(performance.now() - startedAt)}`));
+  output.write(`\n${summaryOf(outcome)}\n\n${strongSummaryOf(strong)}\n\n`);
   const findings = await audit(atlas, cities, outcome.ledger);
-  const checks = checksOf(cities, outcome, findings);
+  const checks = [...checksOf(cities, outcome, findings), ...strongChecksOf(strong)];
   output.write(`${verdictOf(checks)}\n`);
   return checks;
 };
@@ -66,7 +71,6 @@ export const runAtlas = async (
   let checks: readonly Check[];
   try {
     output.write(line("open", `${nodeNames.join(", ")} in ${duration(performance.now() - startedAt)}`));
-    if (!atlas.transfers) output.write(line("no moves", "this store cannot change two cities at once"));
     checks = await play(atlas, cities, options, output);
   } catch (error) {
     // What went wrong first is what there is to tell.

@@ -14,7 +14,7 @@ import { CuttableBus } from "./bootstrap/cuttable-bus.ts";
 import { openBuses, openCaches, openStores } from "./bootstrap/open.ts";
 import { Opened } from "./bootstrap/ports.ts";
 import type { Config, Platform } from "./config.ts";
-import type { CityKey, Keys, ViewsKey } from "./data.ts";
+import type { CityKey, FlagKey, Keys, ViewsKey } from "./data.ts";
 
 // The composition root: with what is in bootstrap/, the only code that knows Warp, its adapters and their clients.
 
@@ -33,10 +33,10 @@ export interface Atlas {
   readonly loader: Node;
   /** Reads what the store holds: it has neither cache nor bus. */
   readonly auditor: Node;
-  /** Whether two cities can be changed at once. */
-  readonly transfers: boolean;
   /** How many keys one call may carry and be answered in time. */
   readonly keysPerCall: number;
+  /** How many calls on strong keys take some seconds. */
+  readonly strongCalls: number;
   /** What the bus may take to deliver what it was handed. */
   readonly propagationMs: number;
   /** What all nodes have counted so far. */
@@ -50,8 +50,6 @@ export interface Atlas {
 /** One node that serves users. */
 export interface Service {
   readonly node: Node;
-  /** Whether two cities can be changed at once. */
-  readonly transfers: boolean;
   /** What it has counted, as Prometheus reads it. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** Finishes what is under way, tells the others, and closes everything that was opened. */
@@ -65,11 +63,18 @@ const entriesPerNode = 10_000;
 const propagationMs = { memory: 100, nats: 1_000, kafka: 3_000 } as const;
 /** S3 takes a request for each key. */
 const keysPerCall = { pglite: 2_000, pg: 2_000, s3: 100 } as const;
+/** Each conflict of a transaction on S3 costs a dozen requests. */
+const strongCalls = { pglite: 300, pg: 300, s3: 60 } as const;
+/** PGlite has one session, in this process: on a busy machine many wait in line for it. */
+const deadlines = { store: "10s" } as const;
 const closeMs = 10_000;
 const dayMs = 86_400_000;
 const yesterday = (): number => Date.now() - dayMs;
 
-const register = (warp: Node): Node => {
+/** A majority of the three nodes of the demo. */
+const quorum = 2;
+
+const register = (warp: Node, hasBus: boolean): Node => {
   warp.register<CityKey>("city:*", {
     ttl: "10m",
     failSafe: "1h",
@@ -78,6 +83,13 @@ const register = (warp: Node): Node => {
     merge: mergeFields<object>({}, { otherFields: lastWriteWins() }),
   });
   warp.register<ViewsKey>("views:*", { ttl: "10m", merge: sum() });
+  // Who has no bus asks the store alone.
+  if (!hasBus) warp.register<FlagKey>("flag:*", { ttl: "10m" });
+  else
+    for (const pattern of ["flag:*", "lock:*"] as const) {
+      warp.register<FlagKey>(pattern, { mode: "strong-distributed", ttl: "10m" });
+      warp.setQuorum(pattern, quorum);
+    }
   return warp;
 };
 
@@ -90,7 +102,7 @@ const openPlatform = async (platform: Platform, entries: number, logger: Logger,
     return part;
   };
   const node = (options: WarpOptions): Node => {
-    const warp = register(new Warp<Keys>({ cluster: platform.cluster, logger, ...options }));
+    const warp = register(new Warp<Keys>({ cluster: platform.cluster, logger, ...options }), options.bus !== undefined);
     opened.add(() => warp.close({ timeout: closeMs }));
     return warp;
   };
@@ -122,18 +134,19 @@ export const openAtlas = async (platform: Platform): Promise<Atlas> => {
       deadlines: { store: "30s" },
     });
     const store = stores.make();
-    const auditor = node({ localCache: false, store });
+    const auditor = node({ localCache: false, store, deadlines });
     for (const name of nodeNames) {
       const bus = new CuttableBus(await buses.make());
       const metrics = new PromMetrics(registry, { labels: { node: name } });
-      cables.set(node({ node: name, ...caches.make(), ...feed(), store: stores.make(), bus, metrics }), bus);
+      cables.set(node({ node: name, ...caches.make(), ...feed(), store: stores.make(), bus, metrics, deadlines }), bus);
     }
     const nodes = [...cables.keys()];
     await Promise.all(nodes.map((each) => each.ready()));
     return {
-      ...{ nodes, loader, auditor, transfers: store.atomicBatch, close },
+      ...{ nodes, loader, auditor, close },
       propagationMs: propagationMs[platform.bus.kind],
       keysPerCall: keysPerCall[platform.store.kind],
+      strongCalls: strongCalls[platform.store.kind],
       samples: () => samplesOf(registry),
       disconnect: (each) => cables.get(each)?.cut(),
       reconnect: (each) => cables.get(each)?.join(),
@@ -164,7 +177,6 @@ export const openService = async (config: Config, logger: Logger): Promise<Servi
     await warp.ready();
     return {
       node: warp,
-      transfers: store.atomicBatch,
       metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       close,
     };

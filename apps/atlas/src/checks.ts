@@ -17,7 +17,8 @@ export interface Check {
 
 const shownFaults = 3;
 
-const check = (name: string, looked: string, faults: readonly string[]): Check => ({
+/** @param faults What is wrong: nothing, if it holds. */
+export const check = (name: string, looked: string, faults: readonly string[]): Check => ({
   name,
   passed: faults.length === 0,
   detail:

@@ -16,11 +16,16 @@ export interface City {
 
 export type CityKey = `city:${number}`;
 export type ViewsKey = `views:${number}`;
+/** What is switched on, and for whom: strong, so that no two nodes ever disagree. */
+export type FlagKey = `flag:${string}`;
+export type LockKey = `lock:${string}`;
 
 /** What the store holds. A write of a city may name some fields only: the others stay (see `bootstrap.ts`). */
 export interface Keys {
   [key: CityKey]: Partial<City>;
   [key: ViewsKey]: number;
+  [key: FlagKey]: string;
+  [key: LockKey]: never;
 }
 
 export const cityKey = ({ cityId }: City): CityKey => `city:${cityId}`;

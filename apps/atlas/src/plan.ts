@@ -57,19 +57,12 @@ const operationOf = (kind: Kind, draw: Draw, cities: WeightedDraw<City>, nodes: 
 
 /**
  * The workload, drawn before it runs: the same seed, the same operations. Cities are drawn by population.
- * @param without What the platform cannot do.
  */
-export const planOf = (
-  seed: number,
-  count: number,
-  cities: readonly City[],
-  nodes: number,
-  without: readonly Kind[] = [],
-): readonly Operation[] => {
+export const planOf = (seed: number, count: number, cities: readonly City[], nodes: number): readonly Operation[] => {
   const inhabited = cities.filter(({ population }) => population > 0);
   if (inhabited.length < 2) throw new RangeError("the workload needs two cities with inhabitants");
   const draw = new Draw(seed);
   const byPopulation = new WeightedDraw(inhabited, ({ population }) => population);
-  const kinds = new WeightedDraw(shares, ([kind, share]) => (without.includes(kind) ? 0 : share));
+  const kinds = new WeightedDraw(shares, ([, share]) => share);
   return Array.from({ length: count }, () => operationOf(kinds.one(draw)[0], draw, byPopulation, nodes));
 };

@@ -5,6 +5,7 @@ import { duration, grouped, percent } from "./format.ts";
 import type { Tally } from "./ledger.ts";
 import { grown } from "./metrics.ts";
 import { kinds } from "./plan.ts";
+import type { StrongOutcome } from "./strong-act.ts";
 import type { Outcome } from "./workload.ts";
 
 const labelWidth = 13;
@@ -91,6 +92,23 @@ export const summaryOf = (outcome: Outcome): string =>
     "",
     onTheBus(outcome),
   ].join("\n");
+
+/** What the strong keys went through, for people. */
+export const strongSummaryOf = ({ history, times, quorum }: StrongOutcome): string => {
+  const at = (of: "read" | "write", percentile: number): string => duration(times[of].percentile(percentile) / nsPerMs);
+  const events = (event: string): string => grouped(history.locks.filter((one) => one.event === event).length);
+  const back = quorum.backAfterMs === undefined ? "never" : `after ${duration(quorum.backAfterMs)}`;
+  const rows: readonly Row[] = [
+    ["calls on configuration flags, on every node at once", grouped(history.operations.length)],
+    ["a read, which the store confirms: p50, p99", `${at("read", 50)}, ${at("read", 99)}`],
+    ["a write, which a quorum acknowledges: p50, p99", `${at("write", 50)}, ${at("write", 99)}`],
+    ["times the lock was granted", events("granted")],
+    ["writes under it that came after the next owner's, refused", events("refused")],
+    ["a write while two of three nodes are cut off", `${quorum.code} after ${duration(quorum.refusedAfterMs)}`],
+    ["the first write once they are back", back],
+  ];
+  return table(["strong keys", ""], rows);
+};
 
 export const verdictOf = (checks: readonly Check[]): string =>
   checks.map(({ name, passed, detail }) => `${passed ? "ok    " : "FAILED"} ${name}: ${detail}`).join("\n");

@@ -1,5 +1,10 @@
 import { setImmediate, setTimeout } from "node:timers/promises";
 
+/** @param ms How long, in milliseconds. */
+export const pause = async (ms: number): Promise<void> => {
+  await setTimeout(ms);
+};
+
 /** How work arrives. */
 export interface Pace {
   /** So much is under way at once. */

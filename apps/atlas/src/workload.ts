@@ -47,7 +47,7 @@ export const runWorkload = async (
   const ledger = new Ledger();
   const operations = new Operations(atlas.nodes, ledger);
   const leases = new CountryLeases(atlas.nodes, new Draw(seed + 1));
-  const plan = planOf(seed, count, cities, atlas.nodes.length, atlas.transfers ? [] : ["move"]);
+  const plan = planOf(seed, count, cities, atlas.nodes.length);
   const act = async (from: number, to: number, beside?: () => Promise<void>, spreadMs = 0): Promise<void> => {
     const part = plan.slice(from * count, to * count);
     const users = traffic(part, { concurrency, spreadMs }, (operation) => operations.run(operation).then(onOperation));

@@ -10,8 +10,17 @@ it("the demo serves a subset of the cities, survives the cut, and finds everythi
   try {
     const { code, printed } = await demo(["--seed=3", "--operations=2000", "--cities=2000", "--folder", folder]);
     expect(printed).not.toContain("FAILED");
-    expect(printed).toContain("7 checks passed, 0 failed");
-    for (const words of ["load", "warm-up", "workload", "from its cache", "p99", "loads saved", "suspects found"])
+    expect(printed).toContain("12 checks passed, 0 failed");
+    for (const words of [
+      "load",
+      "warm-up",
+      "workload",
+      "from its cache",
+      "p99",
+      "loads saved",
+      "suspects found",
+      "QUORUM_NOT_SATISFIED",
+    ])
       expect(printed).toContain(words);
     expect(code).toBe(0);
     expect(await readdir(folder)).not.toEqual([]);

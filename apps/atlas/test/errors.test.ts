@@ -12,8 +12,8 @@ afterEach(async () => {
 });
 
 /** The routes before a node that does as told. */
-const serviceOf = async (node: object, rest: Partial<Service> = {}): Promise<string> => {
-  const app = appOf({ node, transfers: true, ...rest } as unknown as Service, false);
+const serviceOf = async (node: object): Promise<string> => {
+  const app = appOf({ node } as unknown as Service, false);
   open.push(app);
   return await app.listen({ port: 0 });
 };
@@ -44,13 +44,6 @@ it("an error that is none of Warp's is 500, and its message stays here", async (
   const { status, text } = await request(url, "GET", "/cities/1");
   expect(status).toBe(500);
   expect(text).not.toContain("1234");
-});
-
-it("a store that cannot change two cities at once: 501, and nothing is asked of it", async () => {
-  const url = await serviceOf({}, { transfers: false });
-  const reply = await request(url, "POST", "/transfers", { from: 1, to: 2, people: 1 });
-  expect(reply).toMatchObject({ status: 501, body: { code: "UNSUPPORTED" } });
-  expect(reply.body.message).toContain("STORE=pg");
 });
 
 it("a client that stays is waited for, one that leaves ends the call", async () => {

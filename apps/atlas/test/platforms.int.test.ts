@@ -23,7 +23,7 @@ describe("the demo's self-check", () => {
     async (_, platform) => {
       const args = ["--operations=600", "--cities=150"];
       const { code, printed } = await demo(args, { ...servers, ...platform });
-      expect(printed).toContain("7 checks passed, 0 failed");
+      expect(printed).toContain("12 checks passed, 0 failed");
       expect(printed).toContain(described(platform));
       expect(code).toBe(0);
     },
@@ -76,8 +76,8 @@ describe.each(platforms.map((platform) => [described(platform), platform] as con
     await put(a, 3, { name: "Bonn", population: 0 });
     const transfers = urls.map((url) => request(url, "POST", "/transfers", { from: 2, to: 3, people: 10 }));
     const codes = (await Promise.all(transfers)).map(({ status }) => status);
-    if (platform.STORE === "s3") expect(codes).toEqual([501, 501, 501]);
     const moved = codes.filter((code) => code === 200).length;
+    expect(moved).toBeGreaterThan(0);
     for (const url of urls)
       await until("everybody is where he was sent", async () => {
         const [from, to] = await Promise.all([get(url, 2), get(url, 3)]);

@@ -43,14 +43,8 @@ export const addCities = (app: App, { node }: Service): void => {
   }));
 };
 
-export const addTransfers = (app: App, { node, transfers }: Service): void => {
+export const addTransfers = (app: App, { node }: Service): void => {
   app.post("/transfers", { schema: { body: transfer } }, async ({ body: { from, to, people } }, reply) => {
-    if (!transfers)
-      throw new HttpError(
-        501,
-        "UNSUPPORTED",
-        "this store cannot change two cities at once; run the service on STORE=pg or STORE=pglite",
-      );
     const signal = signalOf(reply);
     return await node.transaction(
       async (transaction) => {
