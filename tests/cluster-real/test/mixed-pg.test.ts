@@ -1,3 +1,3 @@
 import { describeMatrix } from "./matrix.ts";
 
-describeMatrix("pg", 100);
+describeMatrix("pg");

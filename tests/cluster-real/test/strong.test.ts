@@ -25,7 +25,7 @@ describe("strong keys under faults: every answer, and what is left in the end, f
         const seed = Number(process.env.WARP_SEED ?? 200 + at);
         // A transaction on S3 takes a dozen requests.
         const calls = combination.store === "pg" ? 500 : 150;
-        const plan = planOf({ seed, combination, nodes, calls, faults: 3 });
+        const plan = planOf({ seed, combination, nodes, calls, faults: 3, turn: 3 * at });
         const figures = await runStrong({ site, combination, seed, nodes, quorum, calls, plan });
         expect(figures.anomalies).toEqual([]);
         expect(figures.operations).toBeGreaterThan(calls * 0.9);
