@@ -33,6 +33,7 @@ interface ApiError {
 
 const streamNotFound = 10_059;
 const streamNameInUse = 10_058;
+const subjectsOverlap = 10_065;
 
 const nanosecondsPerMs = 1_000_000;
 /** A consumer whose node is gone is removed by the server after this long. */
@@ -125,9 +126,18 @@ export class Stream {
     try {
       return await this.#create(timeoutMs / 2);
     } catch (error) {
-      // Another node was first, with other options; or at the same time, and then this one is left without an answer.
-      if (error instanceof Refusal && error.code !== streamNameInUse) throw error;
-      return await this.#info(timeoutMs / 2);
+      // Another node was first, with other options; or at the same time, and then this one is left without an answer,
+      // or is told by a single server that the subject is in use: by this very stream.
+      if (error instanceof Refusal && error.code !== streamNameInUse && error.code !== subjectsOverlap) throw error;
+      return await this.#infoInsteadOf(error, timeoutMs / 2);
+    }
+  }
+
+  async #infoInsteadOf(refusal: unknown, timeoutMs: number): Promise<StreamInfo> {
+    try {
+      return await this.#info(timeoutMs);
+    } catch (error) {
+      throw isRefusal(error, streamNotFound) ? refusal : error;
     }
   }
 

@@ -155,6 +155,14 @@ await describeWithOwn(services.nats, (server) => {
         expect(inMemory.recorder.gaps).toEqual(["the stream was made anew"]);
       });
 
+      it("with JetStream a subject that another stream keeps is refused, with the server's reason", async () => {
+        const subject = uniqueSubject();
+        await subscribe(client, server.url, { subject, jetStream: {} });
+        await expect(
+          subscribe(client, server.url, { subject, jetStream: { stream: `${subject}-2` } }),
+        ).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("subjects overlap") });
+      });
+
       it("with JetStream a stream that somebody deletes is made again, and is a gap", async () => {
         const subject = uniqueSubject();
         const { bus, recorder, connection } = await subscribe(client, server.url, { subject, jetStream: {} });

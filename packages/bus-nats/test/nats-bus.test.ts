@@ -58,6 +58,34 @@ describe("NatsBus", () => {
     });
   });
 
+  it("takes a stream that another node makes in the same moment for its own", async () => {
+    // What nats-server 2.9 tells the second of two requests at once, and what it knows right afterwards.
+    const answers = [
+      { error: { err_code: 10_059, description: "stream not found" } },
+      { error: { err_code: 10_065, description: "subjects overlap with an existing stream" } },
+      {
+        created: "2026-01-01T00:00:00Z",
+        config: { subjects: ["warp.all"], retention: "limits", discard: "old" },
+        state: { first_seq: 1, last_seq: 0 },
+      },
+    ];
+    const asked: string[] = [];
+    const racing: NatsClient = {
+      ...noting([]),
+      request: async (subject) => {
+        asked.push(subject);
+        return { data: bytes(JSON.stringify(answers.shift() ?? {})) };
+      },
+    };
+    await new NatsBus(racing, { jetStream: {} }).publish(bytes("1"));
+    expect(asked).toEqual([
+      "$JS.API.STREAM.INFO.warp",
+      "$JS.API.STREAM.CREATE.warp",
+      "$JS.API.STREAM.INFO.warp",
+      "warp.all",
+    ]);
+  });
+
   it("rejects all publishes of a tick whose round trip breaks, with the client's error as cause", async () => {
     const cause = new Error("DISCONNECT");
     const bus = new NatsBus(noting([], () => Promise.reject(cause)));
