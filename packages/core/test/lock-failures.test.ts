@@ -170,7 +170,25 @@ describe("a lock", () => {
       name === "now" ? undefined : Promise.reject(new WarpError("UNAVAILABLE", "out of order"));
     store.faults.before = refuse;
     expect(await told(a.lock("s:2", { ttl: "1h" }))).toEqual(["UNAVAILABLE", "s:2", "lock"]);
+    expect(await told(a.set("s:2", 1))).toEqual(["UNAVAILABLE", "s:2", "set"]);
     store.faults.before = (name) => (name === "now" ? undefined : Promise.reject(new Error("gone")));
     expect(await told(a.lock("s:2", { ttl: "1h" }))).toEqual(["UNAVAILABLE", "s:2", "lock"]);
+  });
+});
+
+describe("a commit that shares its round trip", () => {
+  it("tells of its own key and call, however little the store's error says", async () => {
+    const { cluster, a, store } = await world();
+    a.register("e:*", { mode: "eventual-distributed", ttl: "1h" });
+    const lease = await cluster.run(a.grantLease({ ttl: "1h" }));
+    store.faults.before = (name) =>
+      name === "commit" ? Promise.reject(new WarpError("UNAVAILABLE", "out of order")) : undefined;
+    const told = async (call: Promise<unknown>): Promise<unknown> => {
+      const { code, key, operation } = await cluster.failure(call);
+      return [code, key, operation];
+    };
+    const calls = [a.attachKey(lease, "e:1"), a.attachKey(lease, "e:2")] as const;
+    expect(await told(calls[0])).toEqual(["UNAVAILABLE", "e:1", "attachKey"]);
+    expect(await told(calls[1])).toEqual(["UNAVAILABLE", "e:2", "attachKey"]);
   });
 });

@@ -275,11 +275,16 @@ describe("an adapter's own error", () => {
     const store = watched(cluster.store());
     const a = await cluster.member("a", { store: store.port });
     store.calls.length = 0;
-    const refusal = new WarpError("UNAVAILABLE", "read-only replica", { port: "store" });
+    const cause = new Error("25006");
+    const refusal = new WarpError("UNAVAILABLE", "read-only replica", { port: "store", cause });
     store.faults.before = async (method) => {
       if (method === "commit") throw refusal;
     };
-    expect(await cluster.failure(a.set("k:1", 1))).toBe(refusal);
+    expect(await cluster.failure(a.set("k:1", 1))).toMatchObject({
+      ...{ code: "UNAVAILABLE", message: "read-only replica", cause, port: "store" },
+      // The adapter knows neither.
+      ...{ key: "k:1", operation: "set" },
+    });
     await cluster.clock.advance(10_000);
     expect(store.calls.filter((method) => method === "commit")).toHaveLength(1);
   });

@@ -146,13 +146,20 @@ export class Guard {
 }
 
 const copyOf = (error: WarpError, details: WarpErrorDetails): WarpError => {
-  const { code, message, key, operation, port, cause } = error;
-  return new WarpError(code, message, { key, operation, port, ...details, ...(cause === undefined ? {} : { cause }) });
+  const { code, message, key, operation, port, errors, conflicts, keys, required, acknowledged, cause } = error;
+  const all = { key, operation, port, errors, conflicts, keys, required, acknowledged, ...details };
+  return new WarpError(code, message, cause === undefined ? all : { ...all, cause });
 };
 
 /** The failure of a call for many keys, as it is told to whoever asked for one of them. */
 export const failureFor = (key: string, error: unknown): unknown =>
   !WarpError.is(error) || error.key !== undefined ? error : copyOf(error, { key });
+
+/** The failure of a call that names its keys itself, where an adapter named none or a record that callers do not know. */
+export const failureNaming = ({ operation, key }: GuardedCall, error: unknown): unknown =>
+  !WarpError.is(error) || ((key === undefined || error.key === key) && error.operation !== undefined)
+    ? error
+    : copyOf(error, { key: key ?? error.key, operation: error.operation ?? operation });
 
 /** The failure of a call for many records, as it is told to a call that was about something else. */
 export const failureAbout = ({ operation, key }: GuardedCall, error: unknown): unknown =>

@@ -98,7 +98,7 @@ export const removeRecord = async (
   try {
     const reply = store.joinsCommits
       ? (await store.commitWithOthers(mutation)).reply
-      : await store.commit(newOperation(context), [mutation], { operation: "lease", key });
+      : await store.commit(newOperation(context), [mutation], { operation: "lease" });
     if (reply.kind === "refused" || reply.kind === "unknown") throw reply.error;
   } finally {
     release();

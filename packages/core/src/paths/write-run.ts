@@ -1,4 +1,5 @@
 import { WarpError, type WarpErrorDetails } from "../errors.ts";
+import { failureNaming } from "../mechanisms/guard.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { abortedError, waitFor } from "../mechanisms/wait.ts";
@@ -74,7 +75,7 @@ export const runWrite = async <T>(
   try {
     return await waitFor(context.clock, job, { signal, timeoutMs: call.timeoutMs ?? longestMs, details });
   } catch (error) {
-    if (ended) throw error;
+    if (ended) throw failureNaming(details, error);
     run.cancelled = true;
     // The order of writes is the store's (rule 1): the turn only saves conflicts, so nobody waits for a lost cause.
     release();
