@@ -1,4 +1,7 @@
 // `npm test`: installs, builds, checks and tests everything. The last line adds up what the runners reported.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { readReport, removeReports, reportName } from "./lib/reports.mjs";
 import { run } from "./lib/run.mjs";
 import { check, close, record } from "./lib/tally.mjs";
@@ -15,6 +18,9 @@ async function checks() {
 
 /** Prints a package's line as soon as its report is there; the ones without a test fail. */
 async function tests() {
+  const notes = mkdtempSync(join(tmpdir(), "warp-test-"));
+  const serversLog = join(notes, "servers");
+  writeFileSync(serversLog, "");
   const waiting = new Set(packages());
   removeReports(waiting);
   const startedAt = performance.now();
@@ -32,9 +38,12 @@ async function tests() {
   const poll = setInterval(collect, 500);
   const options = ["--continue", "--concurrency=1", "--output-logs=errors-only", "--log-order=grouped"];
   const turbo = [...pnpm, "exec", "turbo", "run", "test", ...options, "--", "--json", `--outputFile=${reportName}`];
-  const { ok, output } = await run(turbo, { timeoutMs: testTimeoutMs });
+  const { ok, output } = await run(turbo, { timeoutMs: testTimeoutMs, env: { WARP_TEST_SERVERS_LOG: serversLog } });
   clearInterval(poll);
   collect();
+  const servers = new Set(readFileSync(serversLog, "utf8").split("\n").filter(Boolean));
+  rmSync(notes, { recursive: true });
+  console.log(`servers: ${[...servers].sort().join(", ")}`);
   failures += waiting.size;
   for (const item of waiting) record(item.name, { failed: 1 }, startedAt, `${item.name} left no report`);
   if (ok) return;

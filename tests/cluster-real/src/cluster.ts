@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly maxEntries: number;
   readonly exposeGc?: boolean;
   readonly withoutBus?: boolean;
+  /** The worker of another release, which every second node runs. */
+  readonly olderWorker?: string | undefined;
   /** Further settings of the node that is started as the so-manieth, from 1. */
   readonly settings?: (life: number) => Partial<NodeSettings>;
 }
@@ -175,6 +177,7 @@ export class Cluster {
       { ...combination, node, addresses, run: this.run, maxEntries, withoutBus, ...settings?.(this.#lives) },
       {
         exposeGc,
+        worker: this.#lives % 2 === 0 ? this.options.olderWorker : undefined,
         onOutcomes: (outcomes) => this.#take(open, outcomes),
         onTrouble: (what) => journal.problem(`${node}: ${what}`),
         onTold: (message) => journal.told?.(message, node),

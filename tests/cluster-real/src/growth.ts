@@ -9,6 +9,8 @@ export interface GrowthOptions {
   readonly seed: number;
   /** Distinct keys in all. */
   readonly keys: number;
+  /** How many of them a local cache holds. Default 10 000. */
+  readonly room?: number;
 }
 
 /**
@@ -20,10 +22,11 @@ export const growth = async ({
   combination,
   seed,
   keys,
+  room = 10_000,
 }: GrowthOptions): Promise<{ readonly earlyBytes: number; readonly lateBytes: number }> => {
   const journal = new Journal();
   const cluster = await Cluster.start({
-    ...{ site, combination, journal, seed, nodes: 2, maxEntries: 10_000, exposeGc: true },
+    ...{ site, combination, journal, seed, nodes: 2, maxEntries: room, exposeGc: true },
   });
   const [worker, listener] = [cluster.node(0), cluster.node(1)];
   const heapAfter = async (from: number, to: number): Promise<number> => {

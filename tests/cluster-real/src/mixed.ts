@@ -16,6 +16,8 @@ export interface MixedOptions {
   readonly calls: number;
   readonly plan: readonly PlannedFault[];
   readonly plainKeys?: number;
+  /** As in `ClusterOptions`. */
+  readonly olderWorker?: string | undefined;
 }
 
 /** The figures of one run. */
@@ -41,9 +43,9 @@ const named = (prefix: string, count: number): string[] => Array.from({ length: 
  * @throws With the seed, what was done and everything that is wrong.
  */
 export const runMixed = async (options: MixedOptions): Promise<MixedFigures> => {
-  const { site, combination, seed, nodes, calls } = options;
+  const { site, combination, seed, nodes, calls, olderWorker } = options;
   const journal = new Journal();
-  const cluster = await Cluster.start({ site, combination, journal, seed, nodes, maxEntries: 1_000 });
+  const cluster = await Cluster.start({ site, combination, journal, seed, nodes, maxEntries: 1_000, olderWorker });
   const keys = { plainKeys: named("plain", options.plainKeys ?? 100), counters: named("count", 8) };
   try {
     const startedAt = performance.now();

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { FromNode, NodeSettings, Operation, Outcome, Question, ToNode } from "./protocol.ts";
 
 // Built: a child has no transpiler. From `src` (under Jest) and from `dist` it is the same file.
-const worker = fileURLToPath(new URL("../dist/worker.js", import.meta.url));
+const builtWorker = fileURLToPath(new URL("../dist/worker.js", import.meta.url));
 const setpriv = "/usr/bin/setpriv";
 
 /** What a node is started with beside its settings. */
@@ -14,9 +14,11 @@ export interface NodeOptions {
   /** What it says of locks. */
   readonly onTold: (message: FromNode) => void;
   readonly exposeGc?: boolean;
+  /** The program of another release in place of this one's. */
+  readonly worker?: string | undefined;
 }
 
-const forkWorker = (settings: NodeSettings, exposeGc: boolean): ChildProcess => {
+const forkWorker = (settings: NodeSettings, { exposeGc = false, worker = builtWorker }: NodeOptions): ChildProcess => {
   const nodeArgs = exposeGc ? ["--expose-gc"] : [];
   if (!existsSync(worker)) throw new Error(`${worker} is not there: run npm run build at the root`);
   const tied = existsSync(setpriv);
@@ -60,7 +62,7 @@ export class NodeProcess {
 
   /** Starts one; resolves when it hears the bus. */
   static async start(settings: NodeSettings, options: NodeOptions): Promise<NodeProcess> {
-    const child = forkWorker(settings, options.exposeGc === true);
+    const child = forkWorker(settings, options);
     const node = new NodeProcess(settings, child, options);
     await new Promise<void>((resolve, reject) => {
       child.on("message", (message: FromNode) => message.type === "ready" && resolve());

@@ -1,4 +1,6 @@
 // `npm run reliability`: the long figures of docs/reliability.md.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { growth } from "./growth.ts";
 import { countInvalidations } from "./invalidations.ts";
@@ -16,6 +18,7 @@ Parts (default: all): mixed, strong, invalidations, heap
   --seed <n>                   default 1
   --calls <n>                  of each mixed or strong run (default 20000)
   --faults <n>                 in each mixed or strong run (default 10)
+  --older <folder>             a built checkout of another release, of which every second node of mixed runs is
   --histories <folder>         keeps the histories of strong runs there, as JSON lines (tests/histories/README.md)
   --invalidations <n>          of each combination (default 100000)
   --keys <n>                   distinct keys for the heap (default 1000000)
@@ -31,6 +34,7 @@ const { values, positionals } = parseArgs({
     invalidations: { type: "string", default: "100000" },
     keys: { type: "string", default: "1000000" },
     histories: { type: "string" },
+    older: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -59,6 +63,7 @@ const table = (...heads: readonly string[]): void => {
   line(...heads);
   line(...heads.map(() => "---"));
 };
+const olderWorker = values.older === undefined ? undefined : join(values.older, "tests/cluster-real/dist/worker.js");
 const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
 
 const broken = (combination: Combination, error: unknown): void => {
@@ -71,20 +76,27 @@ const sumOf = (endings: Readonly<Record<string, number>>, matches: (what: string
   Object.entries(endings).reduce((sum, [what, times]) => sum + (matches(what) ? times : 0), 0);
 
 const mixed = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
-  console.log(`\nMixed calls on ${nodes} processes, with overlapping faults (seed ${seed})\n`);
+  const beside = olderWorker === undefined ? "" : ", every second one of another release";
+  console.log(`\nMixed calls on ${nodes} processes${beside}, with overlapping faults (seeds from ${seed})\n`);
+  const stories: string[] = [];
   table("combination", "calls", "faults", "outcome unknown", "refused", "calls took, s", "settled after, s");
-  for (const combination of combinations) {
+  for (const [at, combination] of combinations.entries()) {
     const [calls, faults] = [Number(values.calls), Number(values.faults)];
-    const plan = planOf({ seed, combination, nodes, calls, faults, overlapping: true });
+    const own = seed + at;
+    const plan = planOf({ seed: own, combination, nodes, calls, faults, overlapping: true });
+    stories.push(`- ${nameOf(combination)}, seed ${own}: ${plan.map(({ fault }) => fault.name).join("; ")}`);
     try {
-      const { endings, callsMs, settledMs } = await runMixed({ site, combination, seed, nodes, calls, plan });
+      const figures = await runMixed({ site, combination, seed: own, nodes, calls, plan, olderWorker });
+      const { endings, callsMs, settledMs } = figures;
       const unknown = sumOf(endings, (what) => what.includes("UNKNOWN") || what.includes("killed"));
       const well = sumOf(endings, (what) => what.endsWith(" ok"));
-      line(nameOf(combination), calls, faults, unknown, calls - well - unknown, seconds(callsMs), seconds(settledMs));
+      const begun = figures.faults.filter((what) => !what.includes("over: ")).length;
+      line(nameOf(combination), calls, begun, unknown, calls - well - unknown, seconds(callsMs), seconds(settledMs));
     } catch (error) {
       broken(combination, error);
     }
   }
+  console.log(`\nTheir faults, in order\n\n${stories.join("\n")}`);
 };
 
 const strong = async (site: Site, combinations: readonly Combination[]): Promise<void> => {
@@ -186,7 +198,7 @@ const heap = async (site: Site, combinations: readonly Combination[]): Promise<v
 
 const allParts = ["mixed", "strong", "invalidations", "heap"];
 /** What asks for nothing that there is: it would pass without having run. */
-const mistakes: readonly string[] = [
+const mistakes: string[] = [
   ...positionals.filter((part) => !allParts.includes(part)).map((part) => `there is no part "${part}"`),
   ...(values.on ?? [])
     .filter((name) => ![...everywhere, ...strongly].some((each) => nameOf(each) === name))
@@ -195,6 +207,7 @@ const mistakes: readonly string[] = [
     .filter((name) => !/^\d+$/.test(values[name]))
     .map((name) => `--${name} takes a whole number, not "${values[name]}"`),
 ];
+if (olderWorker !== undefined && !existsSync(olderWorker)) mistakes.push(`--older: there is no ${olderWorker}`);
 const chosen = (among: readonly Combination[]): readonly Combination[] =>
   values.on === undefined ? among : among.filter((each) => values.on?.includes(nameOf(each)));
 const combinations = chosen(everywhere);

@@ -19,5 +19,16 @@ if IFS= read -r _ <&4; then exit 0; fi
 # A frozen server hears nothing.
 kill -CONT "$child"
 kill -INT "$child"
+# What does not heed that within 10 s is not asked again. In short sleeps: the last of them may outlive this script.
+(
+  tenths=0
+  while [ "$tenths" -lt 100 ]; do
+    sleep 0.1
+    tenths=$((tenths + 1))
+  done
+  kill -KILL "$child"
+) &
+killer=$!
 wait "$child"
+kill -KILL "$killer"
 rm -rf "$folder"

@@ -18,7 +18,8 @@ const loggers: Readonly<Record<3 | 4, readonly Artifact[]>> = {
   4: [{ group: "org.apache.logging.log4j", name: "log4j-slf4j-impl", version: "2.24.3" }],
 };
 
-const versions: Readonly<Record<3 | 4, string>> = { 3: "3.9.1", 4: "4.1.0" };
+/** The releases that are fetched, by major version. */
+export const versions: Readonly<Record<3 | 4, string>> = { 3: "3.9.1", 4: "4.1.0" };
 
 const projectOf = (major: 3 | 4): string => {
   const kafka = { group: "org.apache.kafka", name: "kafka_2.13", version: versions[major] };

@@ -1,4 +1,6 @@
+import { appendFileSync } from "node:fs";
 import { startKafka } from "./kafka.ts";
+import { versions as kafkaVersions } from "./kafka-jars.ts";
 import { isKafkaMock, startKafkaMock } from "./kafka-mock.ts";
 import { type NatsCluster, startNats, startNatsCluster } from "./nats.ts";
 import { startPostgres } from "./postgres.ts";
@@ -65,21 +67,32 @@ export const services: Services = {
   "redis-sentinel": { name: "Redis Sentinel", variable: "WARP_TEST_REDIS_SENTINEL_URL", start: startRedisSentinel },
   s3: { name: "Ceph RGW", variable: "WARP_TEST_S3_URL", start: startS3 },
   kafka: {
-    name: "Kafka 3",
+    name: `Kafka ${kafkaVersions[3]}`,
     variable: "WARP_TEST_KAFKA_URL",
     start: () => startKafka(3),
     standIn: { name: "librdkafka's mock cluster", start: startKafkaMock, isAt: isKafkaMock },
   },
-  kafka4: { name: "Kafka 4", variable: "WARP_TEST_KAFKA4_URL", start: () => startKafka(4) },
+  kafka4: { name: `Kafka ${kafkaVersions[4]}`, variable: "WARP_TEST_KAFKA4_URL", start: () => startKafka(4) },
+};
+
+/** For the summary of `npm test`, which says what the tests talked to. */
+const note = (what: string): void => {
+  const log = process.env.WARP_TEST_SERVERS_LOG;
+  if (log !== undefined && log !== "") appendFileSync(log, `${what}\n`);
 };
 
 /** Starts a server that nothing may stand in for. @throws If it cannot be had, saying how to get it. */
-export const startReal = <Started extends RunningService>(service: Service<Started>): Promise<Started> =>
-  service.start().catch((error: unknown) => {
-    const { name, standIn } = service;
+export const startReal = async <Started extends RunningService>(service: Service<Started>): Promise<Started> => {
+  const { name, standIn } = service;
+  try {
+    const started = await service.start();
+    note(name);
+    return started;
+  } catch (error) {
     if (standIn === undefined || !(error instanceof ServerMissing)) throw error;
     throw new Error(`${error.message} This needs a real ${name}: ${standIn.name} is not enough.`, { cause: error });
-  });
+  }
+};
 
 /** What a test asks of its server. */
 export interface Needs {
@@ -91,6 +104,7 @@ const startStandIn = async (name: string, standIn: StandIn, reason: Error): Prom
   const started = await standIn.start().catch((error: unknown) => {
     throw new Error(`${reason.message} ${standIn.name}, which may stand in, failed too: ${error}`, { cause: reason });
   });
+  note(`${standIn.name} in place of ${name}`);
   console.warn(`${name}: ${standIn.name} stands in. ${reason.message} What only the stand-in saw counts as unproven.`);
   return started;
 };
@@ -107,11 +121,16 @@ export const startService = async (service: ServiceName, needs: Needs = {}): Pro
   if (given !== undefined && given !== "") {
     if (!needs.standIn && standIn?.isAt(given))
       throw new Error(`This needs a real ${name}: ${variable} names ${standIn.name}.`);
+    note(`${standIn?.isAt(given) === true ? standIn.name : name} at ${variable}`);
     return { url: given, stop: async () => {} };
   }
   if (!needs.standIn || standIn === undefined) return startReal(asked);
-  return asked.start().catch((error: unknown) => {
-    if (error instanceof ServerMissing) return startStandIn(name, standIn, error);
+  try {
+    const started = await asked.start();
+    note(name);
+    return started;
+  } catch (error) {
+    if (error instanceof ServerMissing) return await startStandIn(name, standIn, error);
     throw error;
-  });
+  }
 };

@@ -9,8 +9,8 @@ import { describe, expect, it } from "@jest/globals";
 import { accepts, startServer } from "../src/server.ts";
 import { services } from "../src/services.ts";
 
-const until = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
-  for (const deadline = performance.now() + 10_000; performance.now() < deadline; await turn(5))
+const until = async (what: string, condition: () => Promise<boolean>, withinMs = 10_000): Promise<void> => {
+  for (const deadline = performance.now() + withinMs; performance.now() < deadline; await turn(5))
     if (await condition()) return;
   throw new Error(`did not come about: ${what}`);
 };
@@ -88,13 +88,16 @@ describe("a server for tests", () => {
     expect(await exists(folder)).toBe(false);
   });
 
-  it("is stopped and its folder removed when the process that asked for it is killed", async () => {
+  it.each([
+    ["obeys", ""],
+    ["does not heed signals", 'process.on("SIGINT", () => {});'],
+  ])("that %s is stopped and its folder removed when the process that asked for it is killed", async (_, preamble) => {
     const folder = await mkdtemp(join(tmpdir(), "warp-supervised-"));
     const pidFile = `${folder}/pid`;
     // The middle process stands for the test runner: it holds the supervisor's input and dies without a word.
     const script = `
       const { spawn } = require("node:child_process");
-      const server = ["${process.execPath}", "-e", 'require("fs").writeFileSync("${pidFile}", String(process.pid)); setInterval(() => {}, 1000)'];
+      const server = ["${process.execPath}", "-e", '${preamble} require("fs").writeFileSync("${pidFile}", String(process.pid)); setInterval(() => {}, 1000)'];
       spawn("sh", ["${supervisor}", "${folder}", ...server], { stdio: ["pipe", "inherit", "inherit", "ignore"] });
       setInterval(() => {}, 1000);
     `;
@@ -104,7 +107,8 @@ describe("a server for tests", () => {
     await writeFile(join(folder, "data"), "x");
     expect(isAlive(pid)).toBe(true);
     runner.kill("SIGKILL");
-    await until("the server's end", async () => !isAlive(pid));
+    // 10 s later, if it does not heed the signal.
+    await until("the server's end", async () => !isAlive(pid), 30_000);
     await until("the folder's removal", async () => !(await exists(folder)));
   });
 });
