@@ -1,6 +1,6 @@
 import { type Server, services } from "@warp/tests-services/servers";
 import type { Answer, Question } from "../question.ts";
-import { type LayeredSubject, layeredWarpName, openLayered } from "../subjects/layered.ts";
+import { type LayeredSubject, layeredWarpName, openLayeredPeers, openLayeredWarp } from "../subjects/layered.ts";
 
 const calls = 20;
 const patienceMs = 20_000;
@@ -13,6 +13,8 @@ interface Waits {
   /** Calls that were not answered while anybody cared. */
   readonly unanswered: number;
 }
+
+type Hurt = (server: Server) => Promise<void>;
 
 const gaveUp = Symbol("gave up");
 
@@ -38,11 +40,9 @@ const askAlone = async ({ getOrSet }: LayeredSubject, prefix: string): Promise<W
 };
 
 const ask = async (): Promise<Answer> => {
-  // Peers leave rejections behind: they are theirs to answer for, and counted elsewhere.
-  process.on("unhandledRejection", () => {});
-  const measure = async (hurt: (server: Server) => Promise<void>): Promise<Map<string, Waits>> => {
+  const measure = async (open: typeof openLayeredPeers, hurt: Hurt): Promise<readonly (readonly [string, Waits])[]> => {
     const server = await services.redis.start();
-    const subjects = openLayered(server.url);
+    const subjects = open(server.url);
     for (const subject of subjects) await askAlone(subject, "before");
     await hurt(server);
     const waits = await Promise.all(
@@ -52,10 +52,15 @@ const ask = async (): Promise<Answer> => {
     // Not waited for: some of them wait for the server.
     for (const subject of subjects) void subject.close().catch(() => {});
     await server.stop();
-    return new Map(waits);
+    return waits;
   };
-  const killed = await measure((server) => server.kill());
-  const frozen = await measure((server) => server.freeze());
+  const kill: Hurt = (server) => server.kill();
+  const freeze: Hurt = (server) => server.freeze();
+  // Warp first: an error of its own that nobody handles ends the benchmark. Those of peers are counted elsewhere.
+  const own = { killed: await measure(openLayeredWarp, kill), frozen: await measure(openLayeredWarp, freeze) };
+  process.on("unhandledRejection", () => {});
+  const killed = new Map([...own.killed, ...(await measure(openLayeredPeers, kill))]);
+  const frozen = new Map([...own.frozen, ...(await measure(openLayeredPeers, freeze))]);
   const cells = (waits: Waits | undefined): (string | number)[] => {
     if (waits === undefined) return ["–", "–"];
     const longest = waits.unanswered > 0 ? `> ${Math.round(waits.longestMs)}` : waits.longestMs;

@@ -1,3 +1,4 @@
+import { connect as connectSocket } from "node:net";
 import KeyvRedis from "@keyv/redis";
 import { RedisMessageProvider } from "@qified/redis";
 import { KafkaBus } from "@warp/bus-kafka";
@@ -72,7 +73,13 @@ const openLocalOnNats = async ({ bus }: Meeting): Promise<DistributedNode> => {
 };
 
 const openWarpOnKafka = async ({ redis, bus }: Meeting): Promise<DistributedNode> => {
-  const kafka = new Kafka({ brokers: [new URL(bus).host], logLevel: logLevel.NOTHING });
+  const { host, hostname, port } = new URL(bus);
+  const kafka = new Kafka({
+    brokers: [host],
+    // Brokers tell clients their own addresses, past any proxy.
+    socketFactory: ({ onConnect }) => connectSocket(Number(port), hostname, onConnect),
+    logLevel: logLevel.NOTHING,
+  });
   const kafkaBus = new KafkaBus(kafka, { createTopic: {} });
   return openWarp(new Redis(redis), kafkaBus, () => kafkaBus.close());
 };

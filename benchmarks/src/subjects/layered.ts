@@ -68,8 +68,6 @@ const openCacheable = (url: string): LayeredSubject => {
   };
 };
 
-export const openLayered = (url: string): readonly LayeredSubject[] => [
-  openWarp(url),
-  openBento(url),
-  openCacheable(url),
-];
+export const openLayeredWarp = (url: string): readonly LayeredSubject[] => [openWarp(url)];
+
+export const openLayeredPeers = (url: string): readonly LayeredSubject[] => [openBento(url), openCacheable(url)];

@@ -81,7 +81,9 @@ await describeWith("postgres", (url) => {
     await psql(`UPDATE warp SET value = warp_encode('{"people": 2}')`);
     await until("all of them are new", async () => {
       const found = await Promise.all(pair.map((node) => node.getMany(keys)));
-      return found.every((values) => [...values.values()].every((city) => city.people === 2));
+      return found.every(
+        (values) => values.size === keys.length && [...values.values()].every((city) => city.people === 2),
+      );
     });
     await psql("TRUNCATE warp");
     await until("all of them are gone", async () => (await people("city:41")).every((one) => one === undefined));
