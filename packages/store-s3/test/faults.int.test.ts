@@ -20,7 +20,7 @@ const count = async (store: S3Store, tally: Tally): Promise<void> => {
     try {
       const record = await read(store, "n");
       const next = putOf("n", `${Number(text(record)) + 1}`, { expected: record?.revision });
-      await store.commit(newOperation(), [next], { timeoutMs: 300 });
+      await store.commit(newOperation(), [next], { timeoutMs: 1_000 });
       tally.resolved += 1;
     } catch (error) {
       // A WarpError of a store is a certain no; whatever else may have landed.
@@ -62,7 +62,8 @@ await describeWithOwn(services.s3, (server) => {
     ];
     const begun = performance.now();
     const errors = await Promise.all(calls.map((call) => rejectionOf(call())));
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    // The client's own patience is minutes; a busy machine's is not.
+    expect(performance.now() - begun).toBeLessThan(5_000);
     await server.thaw();
     for (const error of errors) expect(error).toBeInstanceOf(Error);
     expect(text(await store.get("k"))).toBe("1");

@@ -3,6 +3,7 @@ import type { Server } from "@warp/tests-services/servers";
 import { NodeProcess } from "./node-process.ts";
 import type { Combination, FromNode, NodeSettings, Operation, Outcome } from "./protocol.ts";
 import type { Lines, Site, SitePort } from "./site.ts";
+import { until } from "./until.ts";
 
 /** Takes down what becomes of calls. */
 export interface CallLog {
@@ -38,6 +39,9 @@ interface Member {
   readonly open: Map<number, Operation>;
 }
 
+/** Longer than any fault lasts: by then everything is there that a new node needs. */
+const startsWithinMs = 60_000;
+
 /** Node processes that form one cluster, each with lines of its own to the servers. */
 export class Cluster {
   readonly options: ClusterOptions;
@@ -45,6 +49,7 @@ export class Cluster {
   readonly run: string;
   readonly #members: Member[] = [];
   readonly #all: Member[] = [];
+  readonly #replacing = new Map<number, Promise<void>>();
   #lives = 0;
   #calls = 0;
   #ended = 0;
@@ -124,10 +129,11 @@ export class Cluster {
     for (const line of Object.values(lines).flat()) line.heal();
   }
 
-  /** A new node takes the place of a dead one. */
-  async replace(place: number): Promise<void> {
-    if (this.#member(place).process.state !== "dead") return;
-    this.#members[place] = await this.#start();
+  /** A new node takes the place of a dead one: like a service's supervisor, it starts one again until one stays up. */
+  replace(place: number): Promise<void> {
+    const replacing = this.#replacing.get(place) ?? this.#replace(place).finally(() => this.#replacing.delete(place));
+    this.#replacing.set(place, replacing);
+    return replacing;
   }
 
   freeze(place: number): void {
@@ -159,6 +165,21 @@ export class Cluster {
         );
       }),
     );
+  }
+
+  async #replace(place: number): Promise<void> {
+    if (this.#member(place).process.state !== "dead") return;
+    let failure: unknown;
+    const started = async (): Promise<boolean> => {
+      try {
+        this.#members[place] = await this.#start();
+        return true;
+      } catch (error) {
+        failure = error;
+        return false;
+      }
+    };
+    if ((await until(started, startsWithinMs)) === undefined) throw failure;
   }
 
   #member(place: number): Member {

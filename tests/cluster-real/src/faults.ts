@@ -6,6 +6,8 @@ import type { SitePort } from "./site.ts";
 /** Trouble, made at one moment and taken away at another. */
 export interface Fault {
   readonly name: string;
+  /** Taking it away may wait until other faults are over. Default false: what comes after it waits. */
+  readonly endsBeside?: boolean;
   /** @returns What takes it away. */
   begin(cluster: Cluster): Promise<() => Promise<void>> | (() => Promise<void>);
 }
@@ -35,9 +37,10 @@ const mend = (line: FaultProxy): void => {
   line.latency(0);
 };
 
-/** SIGKILL of a node; another one takes its place afterwards. */
+/** SIGKILL of a node; another one takes its place afterwards, as soon as the servers that it needs are there. */
 export const killNode = (node: number): Fault => ({
   name: `kill node ${node}`,
+  endsBeside: true,
   begin: async (cluster) => {
     await cluster.kill(node);
     return () => cluster.replace(node);
@@ -106,6 +109,7 @@ export class FaultRunner {
   readonly #waiting: PlannedFault[];
   #open: { readonly over: number; readonly end: () => Promise<void>; readonly timer: NodeJS.Timeout }[] = [];
   #work: Promise<void> = Promise.resolve();
+  readonly #beside: Promise<void>[] = [];
   #ended = 0;
   readonly #story: string[] = [];
 
@@ -136,6 +140,7 @@ export class FaultRunner {
     await this.#work;
     for (const { end } of this.#open) void end();
     await this.#work;
+    await Promise.all(this.#beside);
   }
 
   // One thing at a time: a server that is killed and one that starts are not asked to do both at once.
@@ -156,7 +161,11 @@ export class FaultRunner {
           clearTimeout(entry.timer);
           this.#open = this.#open.filter((other) => other !== entry);
           this.#story.push(`after ${this.#ended} calls: over: ${fault.name}`);
-          await undo();
+          const over = undo();
+          if (fault.endsBeside !== true) return over;
+          // It is `finish` that tells.
+          over.catch(() => {});
+          this.#beside.push(over);
         });
         return ending;
       };

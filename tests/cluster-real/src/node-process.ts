@@ -41,6 +41,7 @@ export class NodeProcess {
   #state: "running" | "stopped" | "dead" = "running";
   #printed = "";
   #killed = false;
+  #ready = false;
 
   private constructor(settings: NodeSettings, child: ChildProcess, options: NodeOptions) {
     this.settings = settings;
@@ -52,7 +53,9 @@ export class NodeProcess {
     this.#exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.#state = "dead";
-        if (!this.#killed) options.onTrouble(`node ended by itself with ${code ?? signal}: ${this.#printed}`);
+        // One that never was up is for whoever started it to judge.
+        if (this.#ready && !this.#killed)
+          options.onTrouble(`node ended by itself with ${code ?? signal}: ${this.#printed}`);
         for (const { reject } of this.#asked.values()) reject(new Error(`${settings.node} is dead: ${this.#printed}`));
         this.#asked.clear();
         resolve();
@@ -65,7 +68,11 @@ export class NodeProcess {
     const child = forkWorker(settings, options);
     const node = new NodeProcess(settings, child, options);
     await new Promise<void>((resolve, reject) => {
-      child.on("message", (message: FromNode) => message.type === "ready" && resolve());
+      child.on("message", (message: FromNode) => {
+        if (message.type !== "ready") return;
+        node.#ready = true;
+        resolve();
+      });
       child.once("exit", () => reject(new Error(`${settings.node} did not start: ${node.#printed}`)));
     });
     return node;

@@ -170,7 +170,10 @@ const answer = async (warp: Warp, question: Question): Promise<unknown> => {
   }
 };
 
-const warp = await open();
+const warp = await open().catch((error: unknown) => {
+  console.error(inspect(error));
+  process.exit(1);
+});
 process.on("message", (message: ToNode) => {
   if (message.type === "operations") {
     for (const operation of message.operations) setTimeout(() => void perform(warp, operation), operation.afterMs ?? 0);
