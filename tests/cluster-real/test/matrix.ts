@@ -31,14 +31,15 @@ export const runsOn = (store: Combination["store"], seed?: number): readonly Mat
       return { combination, seed: used, plan: planOf({ seed: used, combination, nodes, calls, faults, turn }) };
     });
 
-/** A short run of each combination with one store; `WARP_SEED` chooses another seed. */
-export const describeMatrix = (store: Combination["store"]): void => {
+/** A short run of each combination with one bus and one store; `WARP_SEED` chooses another seed. */
+export const describeMatrix = (bus: Combination["bus"], store: Combination["store"]): void => {
   const site = new Site();
   afterAll(() => site.stop());
   const asked = process.env.WARP_SEED;
+  const runs = runsOn(store, asked === undefined ? undefined : Number(asked));
 
   describe("after calls of every kind, and faults among them, every node agrees with the store", () => {
-    for (const { combination, seed, plan } of runsOn(store, asked === undefined ? undefined : Number(asked)))
+    for (const { combination, seed, plan } of runs.filter((run) => run.combination.bus === bus))
       it(
         `on ${Object.values(combination).join(", ")}: ${plan.map(({ fault }) => fault.name).join(", ")}`,
         async () => {

@@ -1,3 +1,3 @@
 import { describeMatrix } from "./matrix.ts";
 
-describeMatrix("pg");
+describeMatrix("kafka", "pg");

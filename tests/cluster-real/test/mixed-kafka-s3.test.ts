@@ -1,3 +1,3 @@
 import { describeMatrix } from "./matrix.ts";
 
-describeMatrix("s3");
+describeMatrix("kafka", "s3");
