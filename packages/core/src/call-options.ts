@@ -5,8 +5,9 @@ import type { Context } from "./paths/context.ts";
 import type { ReadRequest } from "./paths/waiting.ts";
 import type { WarmupOptions } from "./paths/warmup.ts";
 import type { WriteRequest } from "./paths/write-values.ts";
-import { type Duration, describeValue, durationMs } from "./values/duration.ts";
+import { type Duration, durationMs } from "./values/duration.ts";
 import type { OperationId } from "./values/entry.ts";
+import { describeValue, invalid } from "./values/invalid.ts";
 
 /** What every call that can wait takes. */
 export interface CallLimits {
@@ -138,9 +139,6 @@ export const instantOf = (field: string, value: unknown): number => {
     `${field} must be a Date or milliseconds since the epoch; got ${describeValue(value)}`,
   );
 };
-
-const invalid = (field: string, accepted: string, value: unknown): WarpError =>
-  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
 
 /** @throws {WarpError} `INVALID_ARGUMENT` naming the argument. */
 export const requireFunction = (field: string, value: unknown): void => {

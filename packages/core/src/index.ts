@@ -62,7 +62,7 @@ export type { ReadCountsOptions } from "./ttl/read-counts.ts";
 export { slidingTtl } from "./ttl/sliding-ttl.ts";
 export { type KeyOf, type TransactionOptions, TypedTransaction as Transaction } from "./typed-transaction.ts";
 export { type Cancel, type Clock, systemClock } from "./values/clock.ts";
-export { type Duration, describeValue, durationMs } from "./values/duration.ts";
+export { type Duration, durationMs } from "./values/duration.ts";
 export {
   BareEntry,
   dirtyGeneration,
@@ -78,6 +78,7 @@ export {
   TrackedEntry,
   uselessFrom,
 } from "./values/entry.ts";
+export { describeValue } from "./values/invalid.ts";
 export { newOperationId, type Random, systemRandom } from "./values/random.ts";
 export { compareTimestamps, nextTimestamp, type Timestamp } from "./values/timestamp.ts";
 export { Warp } from "./warp.ts";

@@ -1,7 +1,7 @@
 import { WarpError } from "./errors.ts";
 import type { BackgroundErrors } from "./mechanisms/background-errors.ts";
 import type { Cancel } from "./values/clock.ts";
-import { describeValue } from "./values/duration.ts";
+import { describeValue } from "./values/invalid.ts";
 
 /** Who joined a cluster, and who left. */
 export interface NodesChange {

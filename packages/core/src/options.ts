@@ -12,7 +12,8 @@ import type { SharedCache } from "./ports/shared-cache.ts";
 import type { Store } from "./ports/store.ts";
 import type { Tracer } from "./ports/tracer.ts";
 import { type Clock, systemClock } from "./values/clock.ts";
-import { type Duration, describeValue, durationMs } from "./values/duration.ts";
+import { type Duration, durationMs } from "./values/duration.ts";
+import { describeValue, invalid } from "./values/invalid.ts";
 import { type Random, systemRandom } from "./values/random.ts";
 
 /** The longest that one call to each port, or a loader, may take. */
@@ -85,9 +86,6 @@ const defaults = Object.freeze({
   maxDirty: 10_000,
   cluster: "warp",
 } as const);
-
-const invalid = (field: string, accepted: string, value: unknown): WarpError =>
-  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
 
 /** @throws {WarpError} `INVALID_ARGUMENT` unless `value` is `undefined` or one of `accepted`. */
 export const oneOf = <T extends string>(field: string, value: unknown, accepted: readonly T[], fallback: T): T => {

@@ -1,5 +1,5 @@
 import { WarpError } from "./errors.ts";
-import { describeValue } from "./values/duration.ts";
+import { invalid } from "./values/invalid.ts";
 
 type Fact = readonly [field: string, accepted: string, holds: (value: unknown) => boolean];
 
@@ -71,9 +71,6 @@ const shapes: Readonly<Record<PortField, Shape>> = {
 };
 
 export const portFields: readonly PortField[] = Object.keys(shapes) as PortField[];
-
-const invalid = (field: string, accepted: string, value: unknown): WarpError =>
-  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
 
 /**
  * Checks what a port can be checked for without calling it. `undefined` passes.

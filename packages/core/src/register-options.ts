@@ -9,8 +9,8 @@ import type { Codec } from "./ports/codec.ts";
 import type { MergeEngine } from "./ports/merge-engine.ts";
 import type { HistoryRetention } from "./ports/store.ts";
 import type { TtlStrategy } from "./ports/ttl-strategy.ts";
-
-import { type Duration, describeValue, durationMs } from "./values/duration.ts";
+import { type Duration, durationMs } from "./values/duration.ts";
+import { describeValue } from "./values/invalid.ts";
 import { requirePattern } from "./values/pattern.ts";
 
 /** What two kinds of registration have in common. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +61,22 @@ export const accepts = (port: number, host = "127.0.0.1"): Promise<boolean> =>
     });
   });
 
+/** Makes a server's data. The folder goes if that fails, and also if this process dies meanwhile. */
+const prepare = async (plan: ServerPlan, place: Place): Promise<void> => {
+  if (plan.prepare === undefined) return;
+  // Somebody to supervise, until there is the server.
+  const keeper = supervise(place.folder, ["tail", "-f", "/dev/null"]);
+  try {
+    await plan.prepare(place);
+  } catch (error) {
+    await keeper.stop();
+    throw error;
+  }
+  process.kill(await keeper.pid, "SIGKILL");
+  await keeper.exited;
+  await keeper.release();
+};
+
 const start = async (plan: ServerPlan, place: Place): Promise<{ process: Supervised; up: boolean }> => {
   const process = supervise(place.folder, plan.command(place));
   const pid = await process.pid;
@@ -109,12 +125,7 @@ export const startServer = async (plan: ServerPlan): Promise<Server> => {
     const folder = await mkdtemp(join(tmpdir(), `warp-${plan.name.toLowerCase()}-`));
     const ports = await Promise.all(Array.from({ length: plan.ports ?? 1 }, freePort));
     const place = { folder, ports };
-    try {
-      await plan.prepare?.(place);
-    } catch (error) {
-      await rm(folder, { recursive: true, force: true });
-      throw error;
-    }
+    await prepare(plan, place);
     const { process, up } = await start(plan, place);
     if (up) return serverAt(plan, place, process);
     output = process.output();

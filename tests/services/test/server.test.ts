@@ -88,6 +88,25 @@ describe("a server for tests", () => {
     expect(await exists(folder)).toBe(false);
   });
 
+  it("leaves no folder behind when the process that asked for it is killed while its data are made", async () => {
+    const built = new URL("../dist/server.js", import.meta.url).href;
+    // It stands for the test runner.
+    const script = `
+      import { startServer } from "${built}";
+      const prepare = ({ folder }) => new Promise(() => process.send(folder));
+      await startServer({ name: "Slow", prepare, command: () => ["true"], url: () => "" });
+    `;
+    const runner = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+    const folder = await new Promise<string>((resolve) =>
+      runner.once("message", (message) => resolve(String(message))),
+    );
+    expect(await exists(folder)).toBe(true);
+    runner.kill("SIGKILL");
+    await until("the folder's removal", async () => !(await exists(folder)));
+  });
+
   it.each([
     ["obeys", ""],
     ["does not heed signals", 'process.on("SIGINT", () => {});'],

@@ -1,7 +1,8 @@
 import type { Bus, BusListener, NodeId } from "../ports/bus.ts";
 import type { CallOptions } from "../ports/call-options.ts";
 import type { Clock } from "../values/clock.ts";
-import type { MemoryNetwork } from "./memory-network.ts";
+import { invalid } from "../values/invalid.ts";
+import { MemoryNetwork } from "./memory-network.ts";
 import { copyOf, inStages, type Pause } from "./pause.ts";
 
 export interface MemoryBusOptions {
@@ -21,7 +22,9 @@ export class MemoryBus implements Bus {
   // The name it subscribed under: the sender of what it publishes. Until then it has none.
   #node: NodeId = "";
 
+  /** @throws {WarpError} `INVALID_ARGUMENT` unless `network` is a `MemoryNetwork`. */
   constructor(network: MemoryNetwork, { clock, pause }: MemoryBusOptions = {}) {
+    if (!(network instanceof MemoryNetwork)) throw invalid("network", "a MemoryNetwork", network);
     this.#network = network;
     this.#clock = clock ?? network.clock;
     this.#pause = pause;

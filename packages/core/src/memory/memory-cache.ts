@@ -1,8 +1,9 @@
 import { WarpError } from "../errors.ts";
 import type { LocalCache, LocalCacheStats } from "../ports/local-cache.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
-import { type Duration, describeValue, durationMs } from "../values/duration.ts";
+import { type Duration, durationMs } from "../values/duration.ts";
 import { type Entry, isDirty, markVisited } from "../values/entry.ts";
+import { describeValue, invalid, requireCount } from "../values/invalid.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
 import { Eviction } from "./eviction.ts";
 import { ExpirySweep } from "./expiry-sweep.ts";
@@ -27,14 +28,6 @@ export interface MemoryCacheOptions {
   /** How often entries nobody can use any more are looked for. Default 500 ms, at least 10 ms. */
   readonly sweepInterval?: Duration;
 }
-
-const invalid = (field: string, accepted: string, value: unknown): WarpError =>
-  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
-
-const requireCount = (field: string, value: unknown, most: number): number => {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw invalid(field, `a whole number from 1 to ${most}`, value);
-};
 
 const unweighable = (key: string, message: string, cause?: unknown): WarpError =>
   new WarpError("INVALID_VALUE", message, { key, port: "local-cache", cause });

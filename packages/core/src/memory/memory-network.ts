@@ -1,5 +1,6 @@
 import type { BusListener, NodeId } from "../ports/bus.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
+import { requireCount, requireMs } from "../values/invalid.ts";
 import { type Random, systemRandom } from "../values/random.ts";
 import { copyOf } from "./pause.ts";
 
@@ -64,12 +65,17 @@ export class MemoryNetwork {
   readonly #subscriptions = new Set<Subscription>();
   readonly #disconnected = new Set<NodeId>();
 
+  /** @throws {WarpError} `INVALID_ARGUMENT` naming the option. */
   constructor(options: MemoryNetworkOptions = {}) {
     const { latencyMs = 0 } = options;
     this.clock = options.clock ?? systemClock;
-    this.maxFrameBytes = options.maxFrameBytes ?? 65_536;
+    this.maxFrameBytes = requireCount("maxFrameBytes", options.maxFrameBytes ?? 65_536);
     this.#random = options.random ?? systemRandom;
-    this.#latencyMs = typeof latencyMs === "number" ? () => latencyMs : latencyMs;
+    if (typeof latencyMs === "function") this.#latencyMs = latencyMs;
+    else {
+      const always = requireMs("latencyMs", latencyMs);
+      this.#latencyMs = () => always;
+    }
   }
 
   /** Until `reconnect`, nothing reaches the node, and what it sends rejects. Frames on their way to it are lost. */

@@ -1,6 +1,7 @@
 import type { CallOptions } from "../ports/call-options.ts";
 import type { SharedCache, SharedPut, SharedSlot, SlotToken } from "../ports/shared-cache.ts";
 import { type Cancel, type Clock, systemClock } from "../values/clock.ts";
+import { requireCount } from "../values/invalid.ts";
 import { type Random, systemRandom } from "../values/random.ts";
 import { copyOf, inStages, type Pause } from "./pause.ts";
 
@@ -64,10 +65,11 @@ export class MemorySharedCache implements SharedCache {
   readonly #listeners = new Set<() => void>();
   #connected = true;
 
+  /** @throws {WarpError} `INVALID_ARGUMENT` naming the option. */
   constructor(options: MemorySharedCacheOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
-    this.#maxEntries = options.maxEntries ?? 100_000;
+    this.#maxEntries = requireCount("maxEntries", options.maxEntries ?? 100_000);
     this.#pause = options.pause;
     this.#data = options.data ?? new MemorySharedCacheData();
   }

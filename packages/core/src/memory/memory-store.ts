@@ -4,6 +4,7 @@ import type { History } from "../ports/history.ts";
 import { conflictError, type Mutation, type Store, type StoredRecord } from "../ports/store.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
+import { requireMs } from "../values/invalid.ts";
 import { type Random, systemRandom } from "../values/random.ts";
 import { isExpired, MemoryStoreData } from "./memory-store-data.ts";
 import { copyOf, inStages, type Pause } from "./pause.ts";
@@ -54,13 +55,14 @@ export class MemoryStore implements Store, History, ChangeFeed {
   readonly #data: MemoryStoreData;
   readonly #tombstoneRetentionMs: number;
 
+  /** @throws {WarpError} `INVALID_ARGUMENT` naming the option. */
   constructor(options: MemoryStoreOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
-    this.landsWithinMs = options.landsWithinMs ?? 0;
+    this.landsWithinMs = requireMs("landsWithinMs", options.landsWithinMs ?? 0);
     this.#pause = options.pause;
     this.#data = options.data ?? new MemoryStoreData();
-    this.#tombstoneRetentionMs = options.tombstoneRetentionMs ?? day;
+    this.#tombstoneRetentionMs = requireMs("tombstoneRetentionMs", options.tombstoneRetentionMs ?? day);
   }
 
   async get(key: string, unless?: Revision, _options?: CallOptions): Promise<StoredRecord | "unchanged" | undefined> {

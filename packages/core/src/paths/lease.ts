@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
-import { type Duration, describeValue, durationMs } from "../values/duration.ts";
+import { type Duration, durationMs } from "../values/duration.ts";
+import { describeValue } from "../values/invalid.ts";
 import type { FrameBody } from "../wire/frame-body.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
 import { isLeaseId, type Lease, type LeaseBook, type LeaseRef } from "./lease-book.ts";

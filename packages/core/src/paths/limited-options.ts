@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
-import { type Duration, describeValue, durationMs } from "../values/duration.ts";
+import { type Duration, durationMs } from "../values/duration.ts";
+import { describeValue } from "../values/invalid.ts";
 import type { Limits } from "./context.ts";
 
 /** What limits a call about leases and locks. */

@@ -2,7 +2,7 @@ import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { Flight } from "../mechanisms/single-flight.ts";
 import { abortedError, deadlineError, waitFor } from "../mechanisms/wait.ts";
-import { describeValue } from "../values/duration.ts";
+import { describeValue } from "../values/invalid.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, Fetched } from "./context.ts";
 import { createConditionally } from "./create.ts";

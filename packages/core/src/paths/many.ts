@@ -1,5 +1,5 @@
 import { WarpError, type WarpErrorCode } from "../errors.ts";
-import { describeValue } from "../values/duration.ts";
+import { describeValue } from "../values/invalid.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
 import { requireLoader } from "./load.ts";
 import { readKey } from "./read.ts";

@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import type { TtlStrategy } from "../ports/ttl-strategy.ts";
-import { type Duration, describeValue, durationMs } from "../values/duration.ts";
+import { type Duration, durationMs } from "../values/duration.ts";
+import { describeValue } from "../values/invalid.ts";
 import { ReadCounts, type ReadCountsOptions } from "./read-counts.ts";
 
 export interface AdaptiveTtlOptions extends ReadCountsOptions {

@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
-import { type Duration, describeValue, durationMs } from "../values/duration.ts";
+import { type Duration, durationMs } from "../values/duration.ts";
+import { describeValue } from "../values/invalid.ts";
 
 export interface ReadCountsOptions {
   /** How far back reads count. Default 5 minutes. */

@@ -1,4 +1,4 @@
-import { WarpError } from "../errors.ts";
+import { invalid } from "./invalid.ts";
 
 type Unit = "ms" | "s" | "m" | "h" | "d";
 
@@ -7,16 +7,6 @@ export type Duration = number | `${number}${Unit}`;
 
 const unitMs: Readonly<Record<Unit, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const form = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
-
-/** What a value is, for error messages: its kind and, where short, itself. */
-export const describeValue = (value: unknown): string => {
-  if (value === null) return "null";
-  if (typeof value === "string") return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
-  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint")
-    return `${typeof value} ${value}`;
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? `an object (${value.constructor?.name ?? "no prototype"})` : typeof value;
-};
 
 export interface DurationLimits {
   /** Least accepted, in milliseconds. Default 0. */
@@ -40,5 +30,5 @@ export const durationMs = (
   const bounded = Number.isFinite(ms) || (infinite && value === Number.POSITIVE_INFINITY);
   if (typeof ms === "number" && bounded && ms >= leastMs) return ms;
   const accepted = `milliseconds or a string like "250ms", "5m", "1h"${leastMs > 0 ? `, at least ${leastMs} ms` : ""}${infinite ? ", or Infinity" : ""}`;
-  throw new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
+  throw invalid(field, accepted, value);
 };

@@ -1,5 +1,5 @@
 import { WarpError } from "../errors.ts";
-import { describeValue } from "./duration.ts";
+import { describeValue } from "./invalid.ts";
 
 /** Keys under this prefix are Warp's own (leases, locks, transactions): callers neither see nor use them. */
 export const reservedPrefix = "\u0000warp:";

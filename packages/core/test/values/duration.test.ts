@@ -1,7 +1,8 @@
 import { expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { WarpError } from "../../src/errors.ts";
-import { describeValue, durationMs } from "../../src/values/duration.ts";
+import { durationMs } from "../../src/values/duration.ts";
+import { describeValue } from "../../src/values/invalid.ts";
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -1,0 +1,27 @@
+import { WarpError } from "../errors.ts";
+
+/** What a value is, for error messages: its kind and, where short, itself. */
+export const describeValue = (value: unknown): string => {
+  if (value === null) return "null";
+  if (typeof value === "string") return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint")
+    return `${typeof value} ${value}`;
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? `an object (${value.constructor?.name ?? "no prototype"})` : typeof value;
+};
+
+/** What rejects an option or an argument. @param accepted As in "a whole number from 1 to 10". */
+export const invalid = (field: string, accepted: string, value: unknown): WarpError =>
+  new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
+
+/** @throws {WarpError} `INVALID_ARGUMENT`. */
+export const requireCount = (field: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER): number => {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw invalid(field, `a whole number from 1 to ${most}`, value);
+};
+
+/** @throws {WarpError} `INVALID_ARGUMENT`. */
+export const requireMs = (field: string, value: unknown): number => {
+  if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
+  throw invalid(field, "a number of milliseconds, at least 0", value);
+};
