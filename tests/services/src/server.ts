@@ -61,11 +61,13 @@ export const accepts = (port: number, host = "127.0.0.1"): Promise<boolean> =>
     });
   });
 
+/** Somebody to supervise until there is the server. A shell's background jobs ignore SIGINT unless they say otherwise. */
+const idle = [process.execPath, "-e", "process.on('SIGINT', () => process.exit()); setInterval(() => {}, 60_000)"];
+
 /** Makes a server's data. The folder goes if that fails, and also if this process dies meanwhile. */
 const prepare = async (plan: ServerPlan, place: Place): Promise<void> => {
   if (plan.prepare === undefined) return;
-  // Somebody to supervise, until there is the server.
-  const keeper = supervise(place.folder, ["tail", "-f", "/dev/null"]);
+  const keeper = supervise(place.folder, idle);
   try {
     await plan.prepare(place);
   } catch (error) {
