@@ -1,13 +1,12 @@
-import { WarpError } from "./errors.ts";
 import { abortedError, waitFor } from "./mechanisms/wait.ts";
-import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
+import { flag, oneOf, requireKnownFields } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import type { ReadRequest } from "./paths/waiting.ts";
 import type { WarmupOptions } from "./paths/warmup.ts";
 import type { WriteRequest } from "./paths/write-values.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
 import type { OperationId } from "./values/entry.ts";
-import { describeValue, invalid } from "./values/invalid.ts";
+import { invalid, wholeNumber } from "./values/invalid.ts";
 
 /** What every call that can wait takes. */
 export interface CallLimits {
@@ -41,7 +40,7 @@ const requireSignal = (signal: unknown): void => {
     (typeof signal === "object" && signal !== null && "aborted" in signal && "addEventListener" in signal)
   )
     return;
-  throw new WarpError("INVALID_ARGUMENT", `signal must be an AbortSignal; got ${describeValue(signal)}`);
+  throw invalid("signal", "an AbortSignal", signal);
 };
 
 /** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
@@ -122,10 +121,7 @@ export const writeRequest = (operation: string, options: SetOptions | undefined)
   requireKnownFields(operation, options, operation === "setMany" ? limitFields : [...limitFields, "op"]);
   const { op } = options;
   if (op !== undefined && (typeof op !== "string" || !/^[\w-]{22}$/.test(op))) {
-    throw new WarpError(
-      "INVALID_ARGUMENT",
-      `op must be an operation id, 22 characters of base64url; got ${describeValue(op)}`,
-    );
+    throw invalid("op", "an operation id, 22 characters of base64url", op);
   }
   return { operation, op, ...limitsOf(options) };
 };
@@ -134,10 +130,7 @@ export const writeRequest = (operation: string, options: SetOptions | undefined)
 export const instantOf = (field: string, value: unknown): number => {
   const ms = Object.prototype.toString.call(value) === "[object Date]" ? (value as Date).getTime() : value;
   if (typeof ms === "number" && Number.isFinite(ms)) return ms;
-  throw new WarpError(
-    "INVALID_ARGUMENT",
-    `${field} must be a Date or milliseconds since the epoch; got ${describeValue(value)}`,
-  );
+  throw invalid(field, "a Date or milliseconds since the epoch", value);
 };
 
 /** @throws {WarpError} `INVALID_ARGUMENT` naming the argument. */

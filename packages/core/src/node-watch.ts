@@ -1,7 +1,6 @@
-import { WarpError } from "./errors.ts";
 import type { BackgroundErrors } from "./mechanisms/background-errors.ts";
 import type { Cancel } from "./values/clock.ts";
-import { describeValue } from "./values/invalid.ts";
+import { invalid } from "./values/invalid.ts";
 
 /** Who joined a cluster, and who left. */
 export interface NodesChange {
@@ -31,8 +30,7 @@ export class NodeWatch {
   /** @returns Ends it. @throws {WarpError} `INVALID_ARGUMENT`, `CLOSED`. */
   add(tell: NodesListener): Cancel {
     this.#requireOpen();
-    if (typeof tell !== "function")
-      throw new WarpError("INVALID_ARGUMENT", `listener must be a function; got ${describeValue(tell)}`);
+    if (typeof tell !== "function") throw invalid("listener", "a function", tell);
     if (this.#listeners.size === 0) this.#known = this.#nodes();
     const listener = { tell };
     this.#listeners.add(listener);

@@ -13,7 +13,7 @@ import type { Store } from "./ports/store.ts";
 import type { Tracer } from "./ports/tracer.ts";
 import { type Clock, systemClock } from "./values/clock.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
-import { describeValue, invalid } from "./values/invalid.ts";
+import { invalid, wholeNumber } from "./values/invalid.ts";
 import { type Random, systemRandom } from "./values/random.ts";
 
 /** The longest that one call to each port, or a loader, may take. */
@@ -101,17 +101,10 @@ export const flag = (field: string, value: unknown): boolean => {
   return value;
 };
 
-/** @throws {WarpError} `INVALID_ARGUMENT` unless `value` is a whole number of at least `least`. */
-export const wholeNumber = (field: string, value: unknown, least: number): number => {
-  if (!Number.isSafeInteger(value) || (value as number) < least)
-    throw invalid(field, `a whole number of at least ${least}`, value);
-  return value as number;
-};
-
 /** @throws {WarpError} `INVALID_ARGUMENT` for a field that nobody reads: a typing error would be lost in silence. */
 export const requireKnownFields = (what: string, options: unknown, known: readonly string[]): void => {
   if (typeof options !== "object" || options === null || Array.isArray(options))
-    throw new WarpError("INVALID_ARGUMENT", `the options of ${what} must be an object; got ${describeValue(options)}`);
+    throw invalid(`the options of ${what}`, "an object", options);
   for (const field of Object.keys(options)) {
     if (!known.includes(field))
       throw new WarpError("INVALID_ARGUMENT", `${what} has no option "${field}"; there are ${known.join(", ")}`);

@@ -1,7 +1,7 @@
 import { WarpError } from "./errors.ts";
 import type { QuorumRule } from "./mechanisms/quorum.ts";
 import type { Mode, RegistrationPolicy } from "./mechanisms/registration.ts";
-import { flag, oneOf, requireKnownFields, wholeNumber } from "./options.ts";
+import { flag, oneOf, requireKnownFields } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import { keepsHistory } from "./paths/history.ts";
 import { requirePort } from "./port-options.ts";
@@ -10,7 +10,7 @@ import type { MergeEngine } from "./ports/merge-engine.ts";
 import type { HistoryRetention } from "./ports/store.ts";
 import type { TtlStrategy } from "./ports/ttl-strategy.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
-import { describeValue } from "./values/invalid.ts";
+import { invalid, wholeNumber } from "./values/invalid.ts";
 import { requirePattern } from "./values/pattern.ts";
 
 /** What two kinds of registration have in common. */
@@ -62,10 +62,7 @@ export interface QuorumOptions {
 export const quorumRule = (quorum: number | QuorumOptions): QuorumRule => {
   if (typeof quorum === "number") return { replicas: wholeNumber("quorum", quorum, 1), zones: 1 };
   if (typeof quorum !== "object" || quorum === null || Array.isArray(quorum))
-    throw new WarpError(
-      "INVALID_ARGUMENT",
-      `quorum must be a number of nodes, or { replicas, zones }; got ${describeValue(quorum)}`,
-    );
+    throw invalid("quorum", "a number of nodes, or { replicas, zones }", quorum);
   requireKnownFields("quorum", quorum, ["replicas", "zones"]);
   const replicas = quorum.replicas === undefined ? undefined : wholeNumber("quorum.replicas", quorum.replicas, 1);
   const zones = quorum.zones === undefined ? 1 : wholeNumber("quorum.zones", quorum.zones, 1);
@@ -88,7 +85,7 @@ const policyFields = [
 
 const share = (field: string, value: unknown = 0): number => {
   if (typeof value === "number" && value >= 0 && value <= 0.9) return value;
-  throw new WarpError("INVALID_ARGUMENT", `${field} must be a number from 0 to 0.9; got ${describeValue(value)}`);
+  throw invalid(field, "a number from 0 to 0.9", value);
 };
 
 /** With sliding lives no share of one is its end. */
@@ -177,10 +174,7 @@ export const dynamicPolicy = (pattern: string, options: DynamicTtlOptions, fallb
   requireEngines(options);
   const { strategy } = options;
   if (typeof strategy?.record !== "function" || typeof strategy.ttl !== "function") {
-    throw new WarpError(
-      "INVALID_ARGUMENT",
-      `strategy must be an object with methods "record" and "ttl"; got ${describeValue(strategy)}`,
-    );
+    throw invalid("strategy", 'an object with methods "record" and "ttl"', strategy);
   }
   const common = commonPolicy(pattern, options, fallback);
   // Where hits extend a life there is no share of it left at which a refresh is due.

@@ -2,10 +2,11 @@ import { type CallLimits, limited, limitsOf, onlyLimits, requireFunction } from 
 import { WarpError } from "./errors.ts";
 import { backoffMs } from "./mechanisms/retry.ts";
 import { abortedError, deadlineError, waitFor } from "./mechanisms/wait.ts";
-import { requireKnownFields, wholeNumber } from "./options.ts";
+import { requireKnownFields } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import type { Transaction } from "./paths/transaction.ts";
 import { delay } from "./values/clock.ts";
+import { wholeNumber } from "./values/invalid.ts";
 
 /** The keys that a `Warp<Keys>` takes. */
 export type KeyOf<Keys> = Extract<keyof Keys, string>;

@@ -3,7 +3,7 @@ import type { LocalCache, LocalCacheStats } from "../ports/local-cache.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
 import { type Entry, isDirty, markVisited } from "../values/entry.ts";
-import { describeValue, invalid, requireCount } from "../values/invalid.ts";
+import { describeValue, invalid, wholeNumber } from "../values/invalid.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
 import { Eviction } from "./eviction.ts";
 import { ExpirySweep } from "./expiry-sweep.ts";
@@ -44,7 +44,7 @@ interface Weights {
 const weightsOf = (maxBytes: unknown, sizeOf: MemoryCacheOptions["sizeOf"]): Weights | undefined => {
   if (sizeOf !== undefined && typeof sizeOf !== "function") throw invalid("sizeOf", "a function", sizeOf);
   if (maxBytes === undefined) return undefined;
-  const most = requireCount("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
+  const most = wholeNumber("maxBytes", maxBytes, 1);
   return { maxBytes: most, sizeOf: sizeOf ?? estimateBytes, byKey: new Map(), total: 0 };
 };
 
@@ -73,7 +73,7 @@ export class MemoryCache implements LocalCache {
     if (!["none", "freeze", "clone"].includes(isolate))
       throw invalid("isolate", '"none", "freeze" or "clone"', isolate);
     this.isolate = isolate;
-    this.#maxEntries = requireCount("maxEntries", maxEntries, mostEntries);
+    this.#maxEntries = wholeNumber("maxEntries", maxEntries, 1, mostEntries);
     this.#weights = weightsOf(options.maxBytes, options.sizeOf);
     this.#eviction = new Eviction(this.#entries);
     const intervalMs = durationMs("sweepInterval", sweepInterval, { leastMs: 10 });

@@ -1,6 +1,6 @@
 import type { BusListener, NodeId } from "../ports/bus.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
-import { requireCount, requireMs } from "../values/invalid.ts";
+import { requireMs, wholeNumber } from "../values/invalid.ts";
 import { type Random, systemRandom } from "../values/random.ts";
 import { copyOf } from "./pause.ts";
 
@@ -69,7 +69,7 @@ export class MemoryNetwork {
   constructor(options: MemoryNetworkOptions = {}) {
     const { latencyMs = 0 } = options;
     this.clock = options.clock ?? systemClock;
-    this.maxFrameBytes = requireCount("maxFrameBytes", options.maxFrameBytes ?? 65_536);
+    this.maxFrameBytes = wholeNumber("maxFrameBytes", options.maxFrameBytes ?? 65_536, 1);
     this.#random = options.random ?? systemRandom;
     if (typeof latencyMs === "function") this.#latencyMs = latencyMs;
     else {

@@ -1,7 +1,7 @@
 import type { CallOptions } from "../ports/call-options.ts";
 import type { SharedCache, SharedPut, SharedSlot, SlotToken } from "../ports/shared-cache.ts";
 import { type Cancel, type Clock, systemClock } from "../values/clock.ts";
-import { requireCount } from "../values/invalid.ts";
+import { wholeNumber } from "../values/invalid.ts";
 import { type Random, systemRandom } from "../values/random.ts";
 import { copyOf, inStages, type Pause } from "./pause.ts";
 
@@ -69,7 +69,7 @@ export class MemorySharedCache implements SharedCache {
   constructor(options: MemorySharedCacheOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
-    this.#maxEntries = requireCount("maxEntries", options.maxEntries ?? 100_000);
+    this.#maxEntries = wholeNumber("maxEntries", options.maxEntries ?? 100_000, 1);
     this.#pause = options.pause;
     this.#data = options.data ?? new MemorySharedCacheData();
   }

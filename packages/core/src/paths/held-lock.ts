@@ -1,6 +1,8 @@
+import { limitsOf } from "../call-options.ts";
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
+import { requireKnownFields } from "../options.ts";
 import type { Mutation, StoredRecord } from "../ports/store.ts";
 import type { Cancel } from "../values/clock.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
@@ -8,7 +10,6 @@ import type { OperationId, Revision } from "../values/entry.ts";
 import { agreed } from "./agreement.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
 import { type Context, type Limits, newOperation, requireOpen } from "./context.ts";
-import { limitsOf, requireFields } from "./limited-options.ts";
 import { deleteLock, putLock } from "./lock-records.ts";
 import { runWrite } from "./write-run.ts";
 
@@ -114,7 +115,7 @@ export class HeldLock implements Lock {
 
   renew(options: RenewLockOptions = {}): Promise<void> {
     return this.#inTurn(() => {
-      requireFields("renew", options, ["ttl", "signal", "hardTimeout"]);
+      requireKnownFields("renew", options, ["ttl", "signal", "hardTimeout"]);
       const ttlMs = options.ttl === undefined ? this.#ttlMs : durationMs("ttl", options.ttl, { leastMs: 1 });
       return this.#renew(ttlMs, limitsOf(options));
     });

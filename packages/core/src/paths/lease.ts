@@ -1,11 +1,11 @@
-import { WarpError } from "../errors.ts";
+import { limitsOf } from "../call-options.ts";
+import { requireKnownFields } from "../options.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
-import { describeValue } from "../values/invalid.ts";
+import { invalid } from "../values/invalid.ts";
 import type { FrameBody } from "../wire/frame-body.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
 import { isLeaseId, type Lease, type LeaseBook, type LeaseRef } from "./lease-book.ts";
 import { LeaseTable } from "./lease-table.ts";
-import { limitsOf, requireFields } from "./limited-options.ts";
 import { StoredLeases } from "./stored-leases.ts";
 
 /** Limits of a call about a lease. */
@@ -26,15 +26,13 @@ export interface RenewLeaseOptions extends LeaseOptions {
   readonly ttl?: Duration;
 }
 
-const invalid = (reason: string): WarpError => new WarpError("INVALID_ARGUMENT", reason);
-
 const ttlOf = (ttl: unknown): number => durationMs("ttl", ttl, { leastMs: 1, infinite: true });
 
 const refOf = (lease: Lease | string): LeaseRef => {
   const given: { readonly id?: unknown; readonly expiresAt?: unknown } =
     typeof lease === "object" && lease !== null ? lease : { id: lease };
   const { id, expiresAt } = given;
-  if (!isLeaseId(id)) throw invalid(`lease must be a lease or the id of one; got ${describeValue(lease)}`);
+  if (!isLeaseId(id)) throw invalid("lease", "a lease or the id of one", lease);
   return { id, expiresAt: typeof expiresAt === "number" ? expiresAt : undefined };
 };
 
@@ -60,13 +58,13 @@ export class Leases {
   /** @throws {WarpError} `INVALID_ARGUMENT`; without a store `OVERLOADED` beyond 10 000 live leases. */
   async grant(options: GrantLeaseOptions): Promise<Lease> {
     requireOpen(this.#context, "grantLease");
-    requireFields("grantLease", options, ["ttl", "signal", "hardTimeout"]);
+    requireKnownFields("grantLease", options, ["ttl", "signal", "hardTimeout"]);
     return await this.#book.grant(ttlOf(options.ttl), limitsOf(options));
   }
 
   /** @throws {WarpError} `LEASE_ENDED`, `UNREGISTERED`, `INVALID_ARGUMENT`; without a store `OVERLOADED` beyond 100 000 attached keys. */
   async attach(lease: Lease | string, key: string, options: LeaseOptions = {}): Promise<void> {
-    requireFields("attachKey", options, ["signal", "hardTimeout"]);
+    requireKnownFields("attachKey", options, ["signal", "hardTimeout"]);
     const ref = refOf(lease);
     registrationFor(this.#context, key, "attachKey");
     await this.#book.attach(ref, key, limitsOf(options));
@@ -75,7 +73,7 @@ export class Leases {
   /** @throws {WarpError} `LEASE_ENDED`, `INVALID_ARGUMENT`. */
   async renew(lease: Lease | string, options: RenewLeaseOptions = {}): Promise<Lease> {
     requireOpen(this.#context, "renewLease");
-    requireFields("renewLease", options, ["ttl", "signal", "hardTimeout"]);
+    requireKnownFields("renewLease", options, ["ttl", "signal", "hardTimeout"]);
     const ttlMs = options.ttl === undefined ? undefined : ttlOf(options.ttl);
     return await this.#book.renew(refOf(lease), ttlMs, limitsOf(options));
   }
@@ -83,7 +81,7 @@ export class Leases {
   /** @returns Whether it was this call that ended it. @throws {WarpError} `INVALID_ARGUMENT`. */
   async revoke(lease: Lease | string, options: LeaseOptions = {}): Promise<boolean> {
     requireOpen(this.#context, "revokeLease");
-    requireFields("revokeLease", options, ["signal", "hardTimeout"]);
+    requireKnownFields("revokeLease", options, ["signal", "hardTimeout"]);
     return await this.#book.revoke(refOf(lease), limitsOf(options));
   }
 

@@ -1,8 +1,7 @@
-import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { Flight } from "../mechanisms/single-flight.ts";
 import { abortedError, deadlineError, waitFor } from "../mechanisms/wait.ts";
-import { describeValue } from "../values/invalid.ts";
+import { invalid } from "../values/invalid.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import type { Context, Fetched } from "./context.ts";
 import { createConditionally } from "./create.ts";
@@ -35,8 +34,7 @@ export interface LoadRequest {
 
 /** @throws {WarpError} `INVALID_ARGUMENT`. */
 export const requireLoader = (name: string, loader: unknown): void => {
-  if (typeof loader !== "function")
-    throw new WarpError("INVALID_ARGUMENT", `${name} must be a function; got ${describeValue(loader)}`);
+  if (typeof loader !== "function") throw invalid(name, "a function", loader);
 };
 
 /** The signal is made when the loader asks for it: making one costs as much as the rest of a miss. */

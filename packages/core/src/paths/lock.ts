@@ -1,7 +1,9 @@
+import { limitsOf } from "../call-options.ts";
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { deadlineError, waitFor } from "../mechanisms/wait.ts";
+import { requireKnownFields } from "../options.ts";
 import type { StoredRecord } from "../ports/store.ts";
 import { type Cancel, delay } from "../values/clock.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
@@ -10,7 +12,6 @@ import { agreed } from "./agreement.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
 import { type Context, inBackground, type Limits, registrationFor, requireOpen } from "./context.ts";
 import { type Held, HeldLock, type Lock } from "./held-lock.ts";
-import { limitsOf, requireFields } from "./limited-options.ts";
 import { lockKey, putLock } from "./lock-records.ts";
 import { runWrite } from "./write-run.ts";
 
@@ -136,7 +137,7 @@ const contend = async (request: Request, limits: Limits): Promise<Lock> => {
 export const acquireLock = async (context: Context, key: string, options: LockOptions): Promise<Lock> => {
   const { store, clock } = context;
   const registration = registrationFor(context, key, "lock");
-  requireFields("lock", options, ["ttl", "signal", "hardTimeout"]);
+  requireKnownFields("lock", options, ["ttl", "signal", "hardTimeout"]);
   const ttlMs = durationMs("ttl", options.ttl, { leastMs: 1 });
   const given = limitsOf(options);
   if (!registration.isStrong || store === undefined)

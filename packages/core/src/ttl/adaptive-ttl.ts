@@ -1,7 +1,6 @@
-import { WarpError } from "../errors.ts";
 import type { TtlStrategy } from "../ports/ttl-strategy.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
-import { describeValue } from "../values/invalid.ts";
+import { invalid } from "../values/invalid.ts";
 import { ReadCounts, type ReadCountsOptions } from "./read-counts.ts";
 
 export interface AdaptiveTtlOptions extends ReadCountsOptions {
@@ -23,8 +22,7 @@ export interface AdaptiveTtlOptions extends ReadCountsOptions {
 export const adaptiveTtl = ({ min, max, factor = 2, ...counting }: AdaptiveTtlOptions): TtlStrategy => {
   const leastMs = durationMs("adaptiveTtl: min", min, { leastMs: 1 });
   const mostMs = durationMs("adaptiveTtl: max", max, { leastMs, infinite: true });
-  if (!Number.isFinite(factor) || factor <= 1)
-    throw new WarpError("INVALID_ARGUMENT", `adaptiveTtl: factor must be above 1; got ${describeValue(factor)}`);
+  if (!Number.isFinite(factor) || factor <= 1) throw invalid("adaptiveTtl: factor", "above 1", factor);
   const counts = new ReadCounts("adaptiveTtl", counting);
   return Object.freeze({
     record: (key: string): void => counts.record(key),

@@ -1,7 +1,6 @@
-import { WarpError } from "../errors.ts";
 import type { TtlStrategy } from "../ports/ttl-strategy.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
-import { describeValue } from "../values/invalid.ts";
+import { invalid } from "../values/invalid.ts";
 import { ReadCounts, type ReadCountsOptions } from "./read-counts.ts";
 
 export interface FrequencyStep {
@@ -11,9 +10,6 @@ export interface FrequencyStep {
   readonly ttl: Duration;
 }
 
-const invalid = (what: string, expected: string, got: unknown): WarpError =>
-  new WarpError("INVALID_ARGUMENT", `frequencyTtl: ${what} must be ${expected}; got ${describeValue(got)}`);
-
 /**
  * A key gets the `ttl` of the last step whose `reads` it reached in the last `window`.
  * Counts at most `maxKeys` keys; `record` takes constant time, `ttl` as many comparisons as there are steps.
@@ -22,13 +18,14 @@ const invalid = (what: string, expected: string, got: unknown): WarpError =>
  * @throws {WarpError} `INVALID_ARGUMENT` naming the step or option.
  */
 export const frequencyTtl = (steps: readonly FrequencyStep[], options: ReadCountsOptions = {}): TtlStrategy => {
-  if (!Array.isArray(steps) || steps.length === 0) throw invalid("steps", "an array of at least one step", steps);
+  if (!Array.isArray(steps) || steps.length === 0)
+    throw invalid("frequencyTtl: steps", "an array of at least one step", steps);
   let above = -1;
   const descending = steps
     .map(({ reads, ttl }: FrequencyStep, index) => {
       const expected = index === 0 ? "0" : `a whole number above ${above}`;
       if (!Number.isSafeInteger(reads) || (index === 0 ? reads !== 0 : reads <= above))
-        throw invalid(`steps[${index}].reads`, expected, reads);
+        throw invalid(`frequencyTtl: steps[${index}].reads`, expected, reads);
       above = reads;
       return { reads, ttlMs: durationMs(`frequencyTtl: steps[${index}].ttl`, ttl, { leastMs: 1, infinite: true }) };
     })

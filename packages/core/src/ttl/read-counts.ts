@@ -1,7 +1,6 @@
-import { WarpError } from "../errors.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
-import { describeValue } from "../values/invalid.ts";
+import { invalid } from "../values/invalid.ts";
 
 export interface ReadCountsOptions {
   /** How far back reads count. Default 5 minutes. */
@@ -29,10 +28,8 @@ export class ReadCounts {
 
   /** @throws {WarpError} `INVALID_ARGUMENT` naming the option, as one of `owner`. */
   constructor(owner: string, { window = "5m", maxKeys = 10_000, clock = systemClock }: ReadCountsOptions) {
-    if (!Number.isSafeInteger(maxKeys) || maxKeys < 2) {
-      const got = describeValue(maxKeys);
-      throw new WarpError("INVALID_ARGUMENT", `${owner}: maxKeys must be a whole number, at least 2; got ${got}`);
-    }
+    if (!Number.isSafeInteger(maxKeys) || maxKeys < 2)
+      throw invalid(`${owner}: maxKeys`, "a whole number, at least 2", maxKeys);
     this.#windowMs = durationMs(`${owner}: window`, window, { leastMs: 1 });
     this.#maxKeysEach = Math.floor(maxKeys / 2);
     this.#clock = clock;

@@ -14,10 +14,16 @@ export const describeValue = (value: unknown): string => {
 export const invalid = (field: string, accepted: string, value: unknown): WarpError =>
   new WarpError("INVALID_ARGUMENT", `${field} must be ${accepted}; got ${describeValue(value)}`);
 
-/** @throws {WarpError} `INVALID_ARGUMENT`. */
-export const requireCount = (field: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER): number => {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw invalid(field, `a whole number from 1 to ${most}`, value);
+/** @throws {WarpError} `INVALID_ARGUMENT` unless `value` is a whole number from `least` to `most`. */
+export const wholeNumber = (
+  field: string,
+  value: unknown,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number => {
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw invalid(field, `a whole number ${range}`, value);
 };
 
 /** @throws {WarpError} `INVALID_ARGUMENT`. */
