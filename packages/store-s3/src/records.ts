@@ -1,6 +1,7 @@
 import type { Revision, StoredRecord } from "@warp/core";
 import { WarpError } from "@warp/core";
 import type { Background } from "./background.ts";
+import { orAborted } from "./deadline.ts";
 import { isLost } from "./failures.ts";
 import { Intents, type Standing } from "./intents.ts";
 import type { S3StoreSettings } from "./options.ts";
@@ -24,8 +25,8 @@ export class Records {
   readonly #background: Background;
   /** Least recently used first. */
   readonly #remembered: Map<string, Remembered> = new Map();
-  /** Keys that are being freed of what an ended transaction left on them. */
-  readonly #freeing: Set<string> = new Set();
+  /** Keys that are being freed of what an ended transaction left on them, until then. */
+  readonly #freeing: Map<string, Promise<void>> = new Map();
 
   constructor(requests: Requests, transactions: Transactions, background: Background, settings: S3StoreSettings) {
     this.#requests = requests;
@@ -50,11 +51,16 @@ export class Records {
 
   /** What the key holds, with its bytes. @param own The transaction that asks. */
   async read(key: string, signal: AbortSignal, own?: string): Promise<Standing> {
-    return this.#learn(key, await this.#intents.resolve(key, await this.#get(key, signal), signal, own));
+    return this.#tidy(key, await this.#intents.resolve(key, await this.#get(key, signal), signal, own));
   }
 
-  /** As `read`, for a writer: no transaction under way is left in its way. */
+  /**
+   * As `read`, for a writer: no transaction under way is left in its way, nor is this process about to write there
+   * itself. Of two writes of one object at once one is lost, and Ceph's RGW may call it an error of its own (500).
+   */
   async readToWrite(key: string, signal: AbortSignal): Promise<Standing> {
+    const freeing = this.#freeing.get(key);
+    if (freeing !== undefined) await orAborted(freeing, signal);
     return this.#learn(key, await this.#intents.end(key, await this.#get(key, signal), signal));
   }
 
@@ -76,7 +82,7 @@ export class Records {
   async readAgain(key: string, before: Standing, signal: AbortSignal): Promise<Standing> {
     const { etag, claim } = before;
     const found = await this.#get(key, signal, claim === undefined && etag !== "" ? etag : undefined);
-    return found === "unchanged" ? before : this.#learn(key, await this.#intents.resolve(key, found, signal));
+    return found === "unchanged" ? before : this.#tidy(key, await this.#intents.resolve(key, found, signal));
   }
 
   /** What a caller is shown. Under an intent that is never `"unchanged"`, which could not say that it may change. */
@@ -158,11 +164,17 @@ export class Records {
     const { etag, version, claim } = standing;
     if (etag === undefined || version === undefined || claim !== undefined) this.forget(key);
     else this.#remember(key, { etag, header: version.header });
+    return standing;
+  }
+
+  /** As `#learn`, for readers: takes off what was left on the object, in the background. */
+  #tidy(key: string, standing: Standing): Standing {
+    const { etag, version, claim } = this.#learn(key, standing);
     if (etag !== undefined && claim?.isLeft === true && !this.#freeing.has(key)) {
-      this.#freeing.add(key);
-      void this.#background
+      const freeing = this.#background
         .run((signal) => this.free(key, version, etag, signal))
         .finally(() => this.#freeing.delete(key));
+      this.#freeing.set(key, freeing);
     }
     return standing;
   }

@@ -196,6 +196,42 @@ describe("a commit of several keys", () => {
   });
 });
 
+describe("an intent that was left on a key", () => {
+  /** A transaction that has committed, and whose writer died before it took its intents off, long ago. */
+  const left = async (here: World): Promise<void> => {
+    await seed(here);
+    const writer = here.start();
+    writer.diesAt = commitPoint + 1;
+    void writer.store.commit("op", mutationsOf("2"), { timeoutMs: 2_000 }).catch(() => {});
+    await here.time.pass(60_000);
+    expect(here.intents()).toContain("r/a");
+  };
+  it("is written over by a writer, who does not take it off beside that", async () => {
+    const here = world();
+    await left(here);
+    const writer = here.start();
+    await here.time.until(writer.store.commit("w", [putOf("a", "3", { expected: "op" })]));
+    expect(writer.requests.filter((request) => request === "PutObject r/a")).toHaveLength(1);
+    expect(here.intents()).not.toContain("r/a");
+  });
+
+  it("is taken off by a reader, and a writer of the same process comes after that", async () => {
+    const here = world();
+    await left(here);
+    const slowly = { landsAfterMs: 50 };
+    const process = here.start({ fateOf: (command) => (methodOf(command) === "PutObject" ? slowly : {}) });
+    expect(text(await here.time.until(process.store.get("a")))).toBe("2");
+    const [record] = await here.time.until(process.store.commit("w", [putOf("a", "3", { expected: "op" })]));
+    expect(text(record)).toBe("3");
+    const [transaction] = here.transactions();
+    expect(process.requests).toEqual([
+      ...["GetObject r/a", `GetObject ${transaction}`, "PutObject r/a"],
+      // Of an object that bears no intent any more.
+      ...["GetObject r/a", "PutObject r/a"],
+    ]);
+  });
+});
+
 describe("a writer that dies", () => {
   for (const step of steps)
     for (const isSent of [false, true])
