@@ -1,20 +1,13 @@
 import { abortedError, waitFor } from "./mechanisms/wait.ts";
-import { flag, oneOf, requireKnownFields } from "./options.ts";
+import { flag, oneOf } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import type { ReadRequest } from "./paths/waiting.ts";
 import type { WarmupOptions } from "./paths/warmup.ts";
 import type { WriteRequest } from "./paths/write-values.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
 import type { OperationId } from "./values/entry.ts";
-import { invalid, wholeNumber } from "./values/invalid.ts";
-
-/** What every call that can wait takes. */
-export interface CallLimits {
-  /** Gives up waiting: `ABORTED`, or `OUTCOME_UNKNOWN` once a commit is under way. */
-  readonly signal?: AbortSignal;
-  /** The longest that the call may take; then `DEADLINE_EXCEEDED`, or `OUTCOME_UNKNOWN`. Default: the registration's. */
-  readonly hardTimeout?: Duration;
-}
+import { invalid, requireKnownFields, wholeNumber } from "./values/invalid.ts";
+import { type CallLimits, limitsOf, requireSignal } from "./values/limits.ts";
 
 export interface ReadOptions extends CallLimits {
   /** Whatever the caches hold, ask the store; with a loader, run it. Default false. */
@@ -33,23 +26,6 @@ export interface SetOptions extends CallLimits {
    */
   readonly op?: OperationId;
 }
-
-const requireSignal = (signal: unknown): void => {
-  if (
-    signal === undefined ||
-    (typeof signal === "object" && signal !== null && "aborted" in signal && "addEventListener" in signal)
-  )
-    return;
-  throw invalid("signal", "an AbortSignal", signal);
-};
-
-/** @throws {WarpError} `INVALID_ARGUMENT` naming the field. */
-export const limitsOf = (options: CallLimits): { signal: AbortSignal | undefined; timeoutMs: number | undefined } => {
-  requireSignal(options.signal);
-  const timeoutMs =
-    options.hardTimeout === undefined ? undefined : durationMs("hardTimeout", options.hardTimeout, { leastMs: 1 });
-  return { signal: options.signal, timeoutMs };
-};
 
 const limitFields = ["signal", "hardTimeout"] as const;
 const loads: ReadonlySet<string> = new Set(["getOrSet", "getOrSetMany"]);

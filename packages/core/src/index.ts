@@ -1,4 +1,4 @@
-export type { CallLimits, LoadOptions, ReadOptions, SetOptions } from "./call-options.ts";
+export type { LoadOptions, ReadOptions, SetOptions } from "./call-options.ts";
 export { type PortName, WarpError, type WarpErrorCode, type WarpErrorDetails, warpErrorCodes } from "./errors.ts";
 export type { Inspection } from "./inspect.ts";
 export { type JsonLoggerOptions, jsonLogger, type LogLevel, silentLogger } from "./mechanisms/json-logger.ts";
@@ -79,6 +79,7 @@ export {
   uselessFrom,
 } from "./values/entry.ts";
 export { describeValue } from "./values/invalid.ts";
+export type { CallLimits } from "./values/limits.ts";
 export { newOperationId, type Random, systemRandom } from "./values/random.ts";
 export { compareTimestamps, nextTimestamp, type Timestamp } from "./values/timestamp.ts";
 export { Warp } from "./warp.ts";

@@ -13,7 +13,7 @@ import type { Store } from "./ports/store.ts";
 import type { Tracer } from "./ports/tracer.ts";
 import { type Clock, systemClock } from "./values/clock.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
-import { invalid, wholeNumber } from "./values/invalid.ts";
+import { invalid, requireKnownFields, wholeNumber } from "./values/invalid.ts";
 import { type Random, systemRandom } from "./values/random.ts";
 
 /** The longest that one call to each port, or a loader, may take. */
@@ -99,16 +99,6 @@ export const flag = (field: string, value: unknown): boolean => {
   if (value === undefined) return false;
   if (typeof value !== "boolean") throw invalid(field, "true or false", value);
   return value;
-};
-
-/** @throws {WarpError} `INVALID_ARGUMENT` for a field that nobody reads: a typing error would be lost in silence. */
-export const requireKnownFields = (what: string, options: unknown, known: readonly string[]): void => {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    throw invalid(`the options of ${what}`, "an object", options);
-  for (const field of Object.keys(options)) {
-    if (!known.includes(field))
-      throw new WarpError("INVALID_ARGUMENT", `${what} has no option "${field}"; there are ${known.join(", ")}`);
-  }
 };
 
 const knownOptions = [

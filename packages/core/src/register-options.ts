@@ -1,7 +1,7 @@
 import { WarpError } from "./errors.ts";
 import type { QuorumRule } from "./mechanisms/quorum.ts";
 import type { Mode, RegistrationPolicy } from "./mechanisms/registration.ts";
-import { flag, oneOf, requireKnownFields } from "./options.ts";
+import { flag, oneOf } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import { keepsHistory } from "./paths/history.ts";
 import { requirePort } from "./port-options.ts";
@@ -10,7 +10,7 @@ import type { MergeEngine } from "./ports/merge-engine.ts";
 import type { HistoryRetention } from "./ports/store.ts";
 import type { TtlStrategy } from "./ports/ttl-strategy.ts";
 import { type Duration, durationMs } from "./values/duration.ts";
-import { invalid, wholeNumber } from "./values/invalid.ts";
+import { invalid, requireKnownFields, wholeNumber } from "./values/invalid.ts";
 import { requirePattern } from "./values/pattern.ts";
 
 /** What two kinds of registration have in common. */

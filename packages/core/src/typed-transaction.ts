@@ -1,12 +1,12 @@
-import { type CallLimits, limited, limitsOf, onlyLimits, requireFunction } from "./call-options.ts";
+import { limited, onlyLimits, requireFunction } from "./call-options.ts";
 import { WarpError } from "./errors.ts";
 import { backoffMs } from "./mechanisms/retry.ts";
 import { abortedError, deadlineError, waitFor } from "./mechanisms/wait.ts";
-import { requireKnownFields } from "./options.ts";
 import type { Context } from "./paths/context.ts";
 import type { Transaction } from "./paths/transaction.ts";
 import { delay } from "./values/clock.ts";
-import { wholeNumber } from "./values/invalid.ts";
+import { requireKnownFields, wholeNumber } from "./values/invalid.ts";
+import { type CallLimits, limitsOf } from "./values/limits.ts";
 
 /** The keys that a `Warp<Keys>` takes. */
 export type KeyOf<Keys> = Extract<keyof Keys, string>;

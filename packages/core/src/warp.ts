@@ -1,5 +1,4 @@
 import {
-  type CallLimits,
   entriesOf,
   instantOf,
   keysOf,
@@ -41,6 +40,7 @@ import { type KeyOf, runTransaction, type TransactionOptions, TypedTransaction }
 import type { Cancel } from "./values/clock.ts";
 import type { Duration } from "./values/duration.ts";
 import { type Entry, markVisited } from "./values/entry.ts";
+import type { CallLimits } from "./values/limits.ts";
 
 /**
  * One node: the caches, the store and the bus of this process behind one object that keeps them consistent with every

@@ -1,12 +1,12 @@
-import { limitsOf } from "../call-options.ts";
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
-import { requireKnownFields } from "../options.ts";
 import type { Mutation, StoredRecord } from "../ports/store.ts";
 import type { Cancel } from "../values/clock.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
+import { requireKnownFields } from "../values/invalid.ts";
+import { limitsOf } from "../values/limits.ts";
 import { agreed } from "./agreement.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
 import { type Context, type Limits, newOperation, requireOpen } from "./context.ts";

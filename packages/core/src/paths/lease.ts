@@ -1,7 +1,6 @@
-import { limitsOf } from "../call-options.ts";
-import { requireKnownFields } from "../options.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
-import { invalid } from "../values/invalid.ts";
+import { invalid, requireKnownFields } from "../values/invalid.ts";
+import { limitsOf } from "../values/limits.ts";
 import type { FrameBody } from "../wire/frame-body.ts";
 import { type Context, registrationFor, requireOpen } from "./context.ts";
 import { isLeaseId, type Lease, type LeaseBook, type LeaseRef } from "./lease-book.ts";

@@ -1,13 +1,13 @@
-import { limitsOf } from "../call-options.ts";
 import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { deadlineError, waitFor } from "../mechanisms/wait.ts";
-import { requireKnownFields } from "../options.ts";
 import type { StoredRecord } from "../ports/store.ts";
 import { type Cancel, delay } from "../values/clock.ts";
 import { type Duration, durationMs } from "../values/duration.ts";
 import type { Revision } from "../values/entry.ts";
+import { requireKnownFields } from "../values/invalid.ts";
+import { limitsOf } from "../values/limits.ts";
 import { agreed } from "./agreement.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
 import { type Context, inBackground, type Limits, registrationFor, requireOpen } from "./context.ts";

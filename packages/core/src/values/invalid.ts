@@ -31,3 +31,13 @@ export const requireMs = (field: string, value: unknown): number => {
   if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
   throw invalid(field, "a number of milliseconds, at least 0", value);
 };
+
+/** @throws {WarpError} `INVALID_ARGUMENT` for a field that nobody reads: a typing error would be lost in silence. */
+export const requireKnownFields = (what: string, options: unknown, known: readonly string[]): void => {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw invalid(`the options of ${what}`, "an object", options);
+  for (const field of Object.keys(options)) {
+    if (!known.includes(field))
+      throw new WarpError("INVALID_ARGUMENT", `${what} has no option "${field}"; there are ${known.join(", ")}`);
+  }
+};
