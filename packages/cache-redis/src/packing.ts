@@ -15,10 +15,12 @@ const longestMs = Number.MAX_SAFE_INTEGER;
 
 export const wholeMs = (ms: number): number => Math.min(Math.max(1, Math.ceil(ms)), longestMs);
 
-const conditionOf = (token: string | undefined): string => {
-  if (token === undefined) return anyToken.repeat(tokenLength);
-  // No slot has a token of another shape: this one stands nowhere.
-  return tokenShape.test(token) ? token : " ".repeat(tokenLength);
+// No slot has a token of another shape: this one stands nowhere.
+const conditionOf = (token: string): string => (tokenShape.test(token) ? token : " ".repeat(tokenLength));
+
+const anyTokenFilled = (blob: Buffer, at: number): number => {
+  blob.fill(anyToken.charCodeAt(0), at, at + tokenLength);
+  return at + tokenLength;
 };
 
 /** Puts as the script takes them, one after another: kind, token, life as a double, length, bytes; numbers big-endian. */
@@ -27,11 +29,43 @@ export const packed = (puts: readonly PackedPut[]): Buffer => {
   let at = 0;
   for (const { put, bytes, isDeflated } of puts) {
     at = blob.writeUInt8(isDeflated ? kinds.deflated : kinds.plain, at);
-    at += blob.write(conditionOf(put.token), at, "latin1");
+    if (put.token === undefined) at = anyTokenFilled(blob, at);
+    else at += blob.write(conditionOf(put.token), at, "latin1");
     at = blob.writeDoubleBE(put.ttlMs === Number.POSITIVE_INFINITY ? put.ttlMs : wholeMs(put.ttlMs), at);
     at = blob.writeUInt32BE(bytes.length, at);
     blob.set(bytes, at);
     at += bytes.length;
   }
   return blob;
+};
+
+/** An array's head in MessagePack, by its first byte: up to 15 elements, 2^16 or 2^32. */
+const arrayHeadLength = (first: number): number => {
+  if (first === 0xdd) return 5;
+  return first === 0xdc ? 3 : 1;
+};
+
+/**
+ * Where the strings lie in an array that the script packed: where the first begins and ends, the second, and so on.
+ * See https://github.com/msgpack/msgpack/blob/master/spec.md, formats fixstr, str 8, str 16 and str 32.
+ */
+export const placesOf = (array: Buffer): readonly number[] => {
+  const places: number[] = [];
+  let at = arrayHeadLength(array[0] as number);
+  while (at < array.length) {
+    const kind = array[at] as number;
+    let length: number;
+    at += 1;
+    if (kind === 0xd9) length = array.readUInt8(at++);
+    else if (kind === 0xda) {
+      length = array.readUInt16BE(at);
+      at += 2;
+    } else if (kind === 0xdb) {
+      length = array.readUInt32BE(at);
+      at += 4;
+    } else length = kind & 0x1f;
+    places.push(at, at + length);
+    at += length;
+  }
+  return places;
 };

@@ -10,7 +10,7 @@ import { type Batch, batchesOf } from "./batches.ts";
 import { compressed, decompressed, type Payload } from "./compression.ts";
 import { keySlot } from "./key-slot.ts";
 import { type RedisCacheOptions, type RedisCacheSettings, settingsOf } from "./options.ts";
-import { type PackedPut, packed, wholeMs } from "./packing.ts";
+import { type PackedPut, packed, placesOf, wholeMs } from "./packing.ts";
 import { Readiness } from "./readiness.ts";
 import type { RedisArgument, RedisBytesClient, RedisClient } from "./redis-client.ts";
 import { RollbackWatch } from "./rollback-watch.ts";
@@ -32,27 +32,49 @@ interface PreparedPut extends Item, PackedPut {}
 class RedisSlot implements SharedSlot {
   readonly bytes: Uint8Array | undefined;
   readonly expiresInMs: number;
-  readonly #value: Buffer;
+  readonly #reply: Buffer;
+  readonly #from: number;
 
-  constructor(value: Buffer, bytes: Uint8Array | undefined, expiresInMs: number) {
-    this.#value = value;
+  /** @param from Where in `reply` it begins. */
+  constructor(reply: Buffer, from: number, bytes: Uint8Array | undefined, expiresInMs: number) {
+    this.#reply = reply;
+    this.#from = from;
     this.bytes = bytes;
     this.expiresInMs = expiresInMs;
   }
 
   get token(): string {
-    return this.#value.toString("latin1", 1, 1 + tokenLength);
+    return this.#reply.toString("latin1", this.#from + 1, this.#from + 1 + tokenLength);
+  }
+
+  get isDeflated(): boolean {
+    return this.#reply[this.#from] === kinds.deflated;
+  }
+
+  /** The same slot, with other bytes. */
+  with(bytes: Uint8Array): RedisSlot {
+    return new RedisSlot(this.#reply, this.#from, bytes, this.expiresInMs);
   }
 }
 
-/** @param now The server's time. */
-const slotOf = (value: Buffer, now: number): RedisSlot => {
-  if (value[0] === kinds.reserved) return new RedisSlot(value, undefined, 0);
-  if (value[0] === foreign) return new RedisSlot(value, undecodable, 0);
-  const leftMs = value.readDoubleBE(1 + tokenLength) - now;
+/** What stands in `reply` from `from` to `end`. @param now The server's time. */
+const slotOf = (reply: Buffer, from: number, end: number, now: number): RedisSlot => {
+  if (reply[from] === kinds.reserved) return new RedisSlot(reply, from, undefined, 0);
+  if (reply[from] === foreign) return new RedisSlot(reply, from, undecodable, 0);
+  const leftMs = reply.readDoubleBE(from + 1 + tokenLength) - now;
   // Damaged bytes may say NaN.
   const isLive = leftMs > 0;
-  return new RedisSlot(value, value.subarray(headLength), isLive ? leftMs : 0);
+  return new RedisSlot(reply, from, reply.subarray(from + headLength, end), isLive ? leftMs : 0);
+};
+
+/** The slots of a reply to a read, in order. @param values One by one, or packed. */
+const slotsOf = (values: Buffer | readonly Buffer[], now: number): readonly RedisSlot[] => {
+  if (!Buffer.isBuffer(values)) return values.map((value) => slotOf(value, 0, value.length, now));
+  const places = placesOf(values);
+  const slots: RedisSlot[] = [];
+  for (let at = 0; at < places.length; at += 2)
+    slots.push(slotOf(values, places[at] as number, places[at + 1] as number, now));
+  return slots;
 };
 
 /** What nobody waits for any more would only land late. */
@@ -95,17 +117,16 @@ export class RedisCache implements SharedCache {
     const slots = new Array<SharedSlot>(keys.length);
     const inflating: Promise<void>[] = [];
     const reserve = wholeMs(reserveMs);
-    const inflate = async (place: number, value: Buffer, { bytes, expiresInMs }: SharedSlot): Promise<void> => {
-      slots[place] = new RedisSlot(value, (await decompressed(bytes as Uint8Array)) ?? undecodable, expiresInMs);
+    const inflate = async (place: number, slot: RedisSlot): Promise<void> => {
+      slots[place] = slot.with((await decompressed(slot.bytes as Uint8Array)) ?? undecodable);
     };
     await this.#send(this.#items(keys), options, async ({ items, places, slot }) => {
       const reply = await this.#run(slot, items, ["read", this.#settings.random.id(), reserve]);
-      const [, now, values] = reply as [Buffer, number, readonly Buffer[]];
-      values.forEach((value, index) => {
+      const [, now, values] = reply as [Buffer, number, Buffer | readonly Buffer[]];
+      slotsOf(values, now).forEach((read, index) => {
         const place = places[index] as number;
-        const read = slotOf(value, now);
         slots[place] = read;
-        if (value[0] === kinds.deflated) inflating.push(inflate(place, value, read));
+        if (read.isDeflated) inflating.push(inflate(place, read));
       });
     });
     if (inflating.length > 0) await Promise.all(inflating);

@@ -15,6 +15,9 @@ export const anyToken = "*";
 /** Bytes before a value: its kind, its token, and when it ends. */
 export const headLength: number = 1 + tokenLength + 8;
 
+/** More than this come one by one: as much as a client reads from its socket at a time. */
+const mostPackedBytes = 65_536;
+
 /**
  * One script does everything, so that a server either knows all of it or says NOSCRIPT to each call, and calls never
  * overtake one another.
@@ -29,6 +32,10 @@ export const headLength: number = 1 + tokenLength + 8;
  * A value's end (`PXAT`, milliseconds since the epoch by the server's clock) is also in the slot itself, as a double, and
  * an answer brings the server's time: asking for each key's `PTTL` would cost a read as much again as the values.
  * Puts come packed into one argument (`packed`): a client takes long to write many arguments that are bytes.
+ *
+ * The values of a read come packed into one too (MessagePack, by the `cmsgpack` that Redis gives its scripts), where they
+ * are small: a client takes long to read many replies. Large ones would be copied once more for nothing, and each would
+ * keep the others' bytes alive.
  *
  * A server that is full and evicts nothing (OOM) is no failure: a read leaves no token and a put with a token does not
  * land. Only a put that must replace what stands is refused.
@@ -49,11 +56,12 @@ local function stamp()
 end
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if op == 'read' then
-  local values, emptied, made = redis.call('MGET', unpack(KEYS)), {}, nil
+  local values, emptied, made, bytes = redis.call('MGET', unpack(KEYS)), {}, nil, 0
   for index, value in ipairs(values) do
     local key, kind = KEYS[index], value and string.byte(value)
     if (kind == ${kinds.plain} or kind == ${kinds.deflated}) and #value >= ${headLength} then
       -- What most of them are.
+      bytes = bytes + #value
     elseif kind == ${kinds.reserved} and #value == ${1 + tokenLength} then
       if redis.call('PTTL', key) < tonumber(ARGV[3]) then redis.call('PEXPIRE', key, ARGV[3]) end
     elseif emptied[key] then
@@ -69,7 +77,7 @@ if op == 'read' then
       values[index] = isForeign and '\\${foreign}' .. token or emptied[key]
     end
   end
-  return { history, now, values }
+  return { history, now, bytes > ${mostPackedBytes} and values or cmsgpack.pack(values) }
 end
 if op == 'put' then
   local landed, made, at = {}, stamp(), 1

@@ -22,6 +22,7 @@ import { heartbeatMs } from "./paths/bus-side.ts";
 import type { Context, Fetched, Settings } from "./paths/context.ts";
 import { tolerateCacheError } from "./paths/context.ts";
 import { SharedReads } from "./paths/shared-reads.ts";
+import { SharedWrites } from "./paths/shared-writes.ts";
 import { strongQuestions } from "./paths/strong-question.ts";
 import { suspectAll, suspectLocal } from "./paths/suspicion.ts";
 import type { LocalCache } from "./ports/local-cache.ts";
@@ -168,6 +169,7 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
     fills,
     flights: new SingleFlight<Fetched, unknown>(fills),
     sharedReads: undefined,
+    sharedWrites: undefined,
     locks: new KeyedMutex(),
     lockBook: new LockBook(),
     background: new Set(),
@@ -175,7 +177,10 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
     resolve: (key) => registry.resolve(key),
     registrations: () => registry.all(),
   };
-  if (sharedParts !== undefined) context.sharedReads = new SharedReads(context, sharedParts.shared);
+  if (sharedParts !== undefined) {
+    context.sharedReads = new SharedReads(context, sharedParts.shared);
+    if (storeParts === undefined) context.sharedWrites = new SharedWrites(context, sharedParts.shared);
+  }
   const breakers = [sharedParts, storeParts, busParts].flatMap((parts) => (parts === undefined ? [] : [parts.breaker]));
   const { entries, owned } = localParts;
   return { clock, context, epoch, busGuard: busParts?.guard, breakers, entries, owned };

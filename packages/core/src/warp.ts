@@ -30,7 +30,7 @@ import { acquireLock, type LockOptions } from "./paths/lock.ts";
 import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
 import { peekKey } from "./paths/peek.ts";
 import { readKey, readShared, requireFound } from "./paths/read.ts";
-import { setHere } from "./paths/set-here.ts";
+import { setHere, writeShared } from "./paths/set-here.ts";
 import { Transaction } from "./paths/transaction.ts";
 import { type WarmupOptions, type WarmupProgress, warmupAll } from "./paths/warmup.ts";
 import { deleteKey, setKey } from "./paths/write.ts";
@@ -171,7 +171,7 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
    */
   set<K extends KeyOf<Keys>>(key: K, value: Keys[K], options?: SetOptions): Promise<Keys[K]> {
     if (options === undefined && setHere(this.#context, key, value)) return Promise.resolve(value);
-    return this.#setSlowly(key, value, options);
+    return writeShared(this.#context, key, value, options) ?? this.#setSlowly(key, value, options);
   }
 
   /** Independent writes in shared round trips. @returns The values as stored. @throws {WarpError} with `errors`. */

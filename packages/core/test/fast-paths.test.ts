@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { MemoryBus } from "../src/memory/memory-bus.ts";
 import { MemoryCache } from "../src/memory/memory-cache.ts";
 import { MemoryNetwork } from "../src/memory/memory-network.ts";
+import { MemorySharedCache } from "../src/memory/memory-shared-cache.ts";
 import { MemoryStore } from "../src/memory/memory-store.ts";
 import type { WarpOptions } from "../src/options.ts";
 import type { MetricFamily } from "../src/ports/metrics.ts";
@@ -19,7 +20,7 @@ const open = (options: WarpOptions = {}) => {
     },
   };
   const warp = new Warp({ localCache: cache, clock, metrics, ...options });
-  warp.register("k:*", { mode: "strong-local", ttl: "1m" });
+  if (options.localCache !== false) warp.register("k:*", { mode: "strong-local", ttl: "1m" });
   /** The sum of a metric's samples that bear these labels; for a histogram, how often it was observed. */
   const metric = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
     (collect().find((family) => family.name === name)?.samples ?? [])
@@ -197,5 +198,75 @@ describe("callers who join a load", () => {
     await left;
     await clock.advance(60);
     expect(await follower).toBe("made");
+  });
+});
+
+describe("a set where the shared tier is all that is told", () => {
+  const openShared = async (options: Partial<WarpOptions> = {}) => {
+    const clock = new VirtualClock();
+    const cache = new MemorySharedCache({ clock });
+    const calls: number[] = [];
+    let failure: Error | undefined;
+    const counted = new Proxy(cache, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (name !== "put") return typeof member === "function" ? member.bind(target) : member;
+        return async (...args: Parameters<MemorySharedCache["put"]>) => {
+          calls.push(args[0].length);
+          if (failure !== undefined) throw failure;
+          return await target.put(...args);
+        };
+      },
+    });
+    const opened = open({ sharedCache: counted, clock, ...options });
+    opened.warp.register("s:*", { ttl: "1m" });
+    await opened.warp.ready();
+    // The tier has its epoch.
+    await opened.warp.find("s:none");
+    return { ...opened, calls, fail: (error: Error) => (failure = error) };
+  };
+  const some = Array.from({ length: 30 }, (_, n) => `s:${n}`);
+
+  it("costs one call for those of a turn, and each is counted and timed", async () => {
+    const { warp, calls, metric } = await openShared();
+    expect(await Promise.all(some.map((key, n) => warp.set(key, n)))).toEqual(some.map((_, n) => n));
+    expect(calls).toEqual([30]);
+    expect(metric("warp_core_writes_total", { operation: "set" })).toBe(30);
+    expect(metric("warp_core_latency_seconds", { operation: "set", outcome: "ok" })).toBe(30);
+  });
+
+  it("is done before a close that comes after it", async () => {
+    const { warp, calls } = await openShared();
+    const write = warp.set("s:1", "last");
+    await warp.close();
+    expect(calls).toEqual([1]);
+    expect(await write).toBe("last");
+  });
+
+  it("takes its turn after another of the same key", async () => {
+    const { warp, calls } = await openShared({ localCache: false });
+    const writes = [warp.set("s:1", 1), warp.set("s:1", 2), warp.set("s:1", 3)];
+    expect(await Promise.all(writes)).toEqual([1, 2, 3]);
+    expect(calls).toEqual([1, 1, 1]);
+    expect(await warp.get("s:1")).toBe(3);
+  });
+
+  it("keeps the value here where the tier fails, or rejects and names the key, as is asked for", async () => {
+    const lenient = await openShared();
+    lenient.fail(new Error("away"));
+    expect(await lenient.warp.set("s:1", "kept")).toBe("kept");
+    expect(lenient.warp.peek("s:1")).toBe("kept");
+    const strict = await openShared({ onCacheError: "reject" });
+    strict.fail(new Error("away"));
+    await expect(strict.warp.set("s:1", "lost")).rejects.toMatchObject({ code: "UNAVAILABLE", key: "s:1" });
+    expect(strict.metric("warp_core_latency_seconds", { operation: "set", outcome: "error" })).toBe(1);
+  });
+
+  it("changes nothing where the value is none", async () => {
+    const { warp, calls, metric } = await openShared();
+    await expect(warp.set("s:1", { at: new Date(0) })).rejects.toMatchObject({ code: "INVALID_VALUE", key: "s:1" });
+    expect(calls).toEqual([]);
+    expect(await warp.set("s:1", "next")).toBe("next");
+    expect(metric("warp_core_latency_seconds", { operation: "set", outcome: "ok" })).toBe(1);
   });
 });

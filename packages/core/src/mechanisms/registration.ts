@@ -46,6 +46,8 @@ export class Registration implements EntryOwner {
   readonly isPlain: boolean;
   /** Whether a reader who asks for nothing special waits as long as it takes, and takes nothing less. */
   readonly readsPlainly: boolean;
+  /** Whether a writer waits as long as it takes, for all nodes, and nothing is merged or asked. */
+  readonly writesPlainly: boolean;
   /** Whether every read is validated and every write needs a quorum. */
   readonly isStrong: boolean;
   generation = 0;
@@ -76,6 +78,11 @@ export class Registration implements EntryOwner {
       policy.hardTimeoutMs === undefined &&
       policy.softTimeoutMs === undefined &&
       policy.graceMs === 0;
+    this.writesPlainly =
+      policy.mode === "eventual-distributed" &&
+      policy.merge === undefined &&
+      policy.strategy === undefined &&
+      policy.hardTimeoutMs === undefined;
     this.readHits = () => this.hits;
     this.meters = metersOf(policy.pattern, this.readHits);
   }

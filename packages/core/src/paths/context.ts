@@ -149,6 +149,12 @@ export interface SharedReadsOf {
   ask(operation: "get" | "find", key: string): Promise<unknown> | undefined;
 }
 
+/** What calls need of the writes to the shared tier. */
+export interface SharedWritesOf {
+  /** @returns `undefined` for a write that needs the long way: nothing has changed. */
+  ask(key: string, value: unknown): Promise<unknown> | undefined;
+}
+
 /** All that an operation works with: one per node. */
 export interface Context {
   readonly settings: Settings;
@@ -180,6 +186,8 @@ export interface Context {
   readonly flights: SingleFlight<Fetched, unknown>;
   /** Reads that the shared tier may answer at little cost. */
   readonly sharedReads: SharedReadsOf | undefined;
+  /** Writes that only the shared tier is told of, where there is no store. */
+  readonly sharedWrites: SharedWritesOf | undefined;
   readonly locks: KeyedMutex;
   readonly lockBook: LockBook;
   /** Work that goes on behind the callers' backs; `close` waits for it. */

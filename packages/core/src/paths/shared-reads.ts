@@ -2,7 +2,7 @@ import { cutInPieces } from "../mechanisms/batcher.ts";
 import type { FillToken } from "../mechanisms/fill-guard.ts";
 import { failureFor } from "../mechanisms/guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
-import { type SharedAccess, sharedCutting } from "../mechanisms/shared-access.ts";
+import { mostKeysPerCall, type SharedAccess, sharedCutting } from "../mechanisms/shared-access.ts";
 import type { SharedSlot } from "../ports/shared-cache.ts";
 import { type Context, type Fetched, tolerateCacheError } from "./context.ts";
 import { type Fetch, readSlot, type SharedAnswer, settleFetch, silent } from "./fetch.ts";
@@ -10,7 +10,6 @@ import { notFound } from "./read.ts";
 import { isOut } from "./tiers.ts";
 import { ofCall, type ReadFlight } from "./waiting.ts";
 
-const mostKeysPerCall = 10_000;
 /** Fail-safe has no part in these reads. */
 const onStale = (): void => {};
 

@@ -172,9 +172,10 @@ export class Reader {
 
   #isAt(from: number, length: number, ascii: string): boolean {
     if (length !== ascii.length) return false;
+    const bytes = this.#bytes;
     for (let index = 0; index < length; index += 1) {
       const code = ascii.charCodeAt(index);
-      if (code > 127 || code !== this.#bytes[from + index]) return false;
+      if (code > 127 || code !== bytes[from + index]) return false;
     }
     return true;
   }
