@@ -104,7 +104,8 @@ describe("a server for tests", () => {
     );
     expect(await exists(folder)).toBe(true);
     runner.kill("SIGKILL");
-    await until("the folder's removal", async () => !(await exists(folder)));
+    // 10 s later, if what keeps the folder was itself just being started.
+    await until("the folder's removal", async () => !(await exists(folder)), 30_000);
   });
 
   it.each([
