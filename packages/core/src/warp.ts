@@ -29,7 +29,7 @@ import type { Loader } from "./paths/load.ts";
 import { acquireLock, type LockOptions } from "./paths/lock.ts";
 import { getManyKeys, getOrSetManyKeys, type ManyLoader, setManyKeys } from "./paths/many.ts";
 import { peekKey } from "./paths/peek.ts";
-import { readKey, readShared, requireFound } from "./paths/read.ts";
+import { readKey, readPlainly, requireFound } from "./paths/read.ts";
 import { setHere, writeShared } from "./paths/set-here.ts";
 import { Transaction } from "./paths/transaction.ts";
 import { type WarmupOptions, type WarmupProgress, warmupAll } from "./paths/warmup.ts";
@@ -107,14 +107,14 @@ export class Warp<Keys extends object = Record<string, unknown>> implements Asyn
   get<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K]> {
     const entry = this.#entries.get(key);
     if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("get", entry);
-    return readShared(this.#context, "get", key, options) ?? this.#getSlowly(key, options);
+    return readPlainly(this.#context, "get", key, options) ?? this.#getSlowly(key, options);
   }
 
   /** As `get`, but `undefined` for a key that neither a cache nor the store has. */
   find<K extends KeyOf<Keys>>(key: K, options?: ReadOptions): Promise<Keys[K] | undefined> {
     const entry = this.#entries.get(key);
     if (options === undefined && entry !== undefined && this.#isFresh(entry)) return this.#hit("find", entry);
-    return readShared(this.#context, "find", key, options) ?? this.#read("find", key, options);
+    return readPlainly(this.#context, "find", key, options) ?? this.#read("find", key, options);
   }
 
   /**

@@ -154,17 +154,6 @@ export const readKey = async (context: Context, key: string, request: ReadReques
   }
 };
 
-/** A read that the shared tier may answer at little cost; `undefined` for one that needs the long way. */
-export const readShared = (
-  { sharedReads }: Context,
-  operation: "get" | "find",
-  key: string,
-  options: object | undefined,
-): Promise<never> | undefined =>
-  options === undefined && sharedReads !== undefined
-    ? (sharedReads.ask(operation, key) as Promise<never> | undefined)
-    : undefined;
-
 export const notFound = (key: string, operation: string): WarpError =>
   new WarpError("NOT_FOUND", `"${key}" is neither in a cache nor in the store`, { key, operation });
 
@@ -172,4 +161,43 @@ export const notFound = (key: string, operation: string): WarpError =>
 export const requireFound = (value: unknown, key: string, operation: string): unknown => {
   if (value === undefined) throw notFound(key, operation);
   return value;
+};
+
+const answerStrong = async (context: Context, operation: string, key: string): Promise<unknown> => {
+  const { clock, meters } = context;
+  const began = clock.monotonic();
+  let value: unknown;
+  let outcome = "error";
+  try {
+    ({ value } = await context.questions.ask(key));
+    outcome = "ok";
+  } catch (error) {
+    throw ofCall({ operation }, error);
+  } finally {
+    meters.latency(operation, outcome).observe((clock.monotonic() - began) / 1_000);
+  }
+  return operation === "get" ? requireFound(value, key, operation) : value;
+};
+
+/** As `readStrong` answers a reader who waits as long as it takes: what is left then is the question to the store. */
+const readStrongPlainly = (context: Context, operation: string, key: string): Promise<unknown> | undefined => {
+  const { dirty, local, tracer } = context;
+  if (!context.isOpen() || tracer !== undefined || local?.isolate === "clone") return undefined;
+  if (dirty !== undefined && dirty.depth > 0) return undefined;
+  const registration = context.resolve(key);
+  if (registration === undefined || !registration.isStrong) return undefined;
+  const { hardTimeoutMs, strategy } = registration.policy;
+  return hardTimeoutMs === undefined && strategy === undefined ? answerStrong(context, operation, key) : undefined;
+};
+
+/** A read whose caller asks for nothing special, at little cost; `undefined` for one that needs the long way. */
+export const readPlainly = (
+  context: Context,
+  operation: "get" | "find",
+  key: string,
+  options: object | undefined,
+): Promise<never> | undefined => {
+  if (options !== undefined) return undefined;
+  const answer = context.sharedReads?.ask(operation, key) ?? readStrongPlainly(context, operation, key);
+  return answer as Promise<never> | undefined;
 };
