@@ -31,14 +31,3 @@ export const setHere = (context: Context, key: string, value: unknown): boolean 
   registration.meters.writes++;
   return true;
 };
-
-/** A write that only the shared tier is told of, at little cost; `undefined` for one that needs the long way. */
-export const writeShared = (
-  { sharedWrites }: Context,
-  key: string,
-  value: unknown,
-  options: object | undefined,
-): Promise<never> | undefined =>
-  options === undefined && sharedWrites !== undefined
-    ? (sharedWrites.ask(key, value) as Promise<never> | undefined)
-    : undefined;

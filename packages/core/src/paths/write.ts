@@ -194,6 +194,17 @@ export const setKey = async (
   return isolateOut(context, await setInStore(context, context.store, registration, key, value, request));
 };
 
+/** A write that only the shared tier is told of, at little cost; `undefined` for one that needs the long way. */
+export const writeShared = (
+  { sharedWrites }: Context,
+  key: string,
+  value: unknown,
+  options: object | undefined,
+): Promise<never> | undefined =>
+  options === undefined && sharedWrites !== undefined
+    ? (sharedWrites.ask(key, value) as Promise<never> | undefined)
+    : undefined;
+
 /** Leaves a tombstone, also where there was nothing: a creation under way must not come after it. */
 const commitDelete = async (write: StoreWrite, guessed: Known, agreement: Agreement): Promise<boolean> => {
   const { context, store, registration, key, request, run } = write;
