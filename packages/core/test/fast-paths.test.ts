@@ -262,6 +262,35 @@ describe("a set where the shared tier is all that is told", () => {
     expect(strict.metric("warp_core_latency_seconds", { operation: "set", outcome: "error" })).toBe(1);
   });
 
+  it("keeps a read that found the value before it from bringing that back", async () => {
+    let answer = (): void => undefined;
+    class SlowToRead extends MemorySharedCache {
+      isHeld = false;
+      override async read(...args: Parameters<MemorySharedCache["read"]>) {
+        const slots = await super.read(...args);
+        if (this.isHeld) await new Promise<void>((resolve) => (answer = resolve));
+        return slots;
+      }
+    }
+    const clock = new VirtualClock();
+    const sharedCache = new SlowToRead({ clock });
+    const { warp, cache } = open({ sharedCache, clock });
+    warp.register("s:*", { ttl: "1m" });
+    await warp.ready();
+    await warp.find("s:none");
+    await warp.set("s:1", "old");
+    const write = warp.set("s:1", "new");
+    // Evicted, say.
+    cache.delete("s:1");
+    sharedCache.isHeld = true;
+    const read = warp.find("s:1");
+    await write;
+    sharedCache.isHeld = false;
+    answer();
+    await read;
+    expect(await warp.find("s:1")).toBe("new");
+  });
+
   it("changes nothing where the value is none", async () => {
     const { warp, calls, metric } = await openShared();
     await expect(warp.set("s:1", { at: new Date(0) })).rejects.toMatchObject({ code: "INVALID_VALUE", key: "s:1" });
