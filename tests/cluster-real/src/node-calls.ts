@@ -1,4 +1,4 @@
-import { type Warp, WarpError } from "@warp/core";
+import { type CallLimits, type Warp, WarpError } from "@warp/core";
 import { type Ended, makeCall, makeLockCall } from "@warp/tests-histories";
 import { type Ending, type FromNode, monotonicMs, type Operation } from "./protocol.ts";
 
@@ -35,13 +35,19 @@ const pause = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
-const lease = async (warp: Warp, keys: readonly string[], ttl: number, limits: object): Promise<void> => {
+const lease = async (
+  warp: Warp,
+  keys: readonly string[],
+  ttl: number,
+  limits: CallLimits | undefined,
+): Promise<void> => {
   const granted = await warp.grantLease({ ttl, ...limits });
   for (const key of keys) await warp.attachKey(granted, key, limits);
 };
 
 const make = (warp: Warp, operation: Plain): Promise<unknown> => {
-  const limits = operation.timeoutMs === undefined ? {} : { hardTimeout: operation.timeoutMs };
+  // Without limits a call is made without options, which is where most short ways begin.
+  const limits = operation.timeoutMs === undefined ? undefined : { hardTimeout: operation.timeoutMs };
   switch (operation.kind) {
     case "find":
       return warp.find(operation.key, limits);

@@ -1,4 +1,4 @@
-import { type Transaction, type Warp, WarpError } from "@warp/core";
+import { type CallLimits, type Transaction, type Warp, WarpError } from "@warp/core";
 import type { Calls } from "./calls.ts";
 import type { Cluster, ClusterNode } from "./cluster.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -221,10 +221,10 @@ export class Workload {
     localIncrement: (node, key) => this.#made.increment(node, key),
   };
 
-  /** What a caller says who does not wait long. */
-  #haste(): { readonly hardTimeout?: number; readonly signal?: AbortSignal } {
+  /** What a caller says who does not wait long. Others say nothing, which is where most short ways begin. */
+  #haste(): CallLimits | undefined {
     const { cluster, chance, hasty = 0 } = this.#options;
-    if (chance.next() >= hasty) return {};
+    if (chance.next() >= hasty) return undefined;
     const waitMs = chance.next() * 20;
     if (chance.next() < 0.5) return { hardTimeout: Math.max(1, waitMs) };
     const controller = new AbortController();

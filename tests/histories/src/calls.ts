@@ -1,4 +1,4 @@
-import { type Transaction, type Warp, WarpError } from "@warp/core";
+import { type CallLimits, type Transaction, type Warp, WarpError } from "@warp/core";
 import type { Status, Step, Value } from "./operation.ts";
 import type { Ended } from "./recorder.ts";
 
@@ -70,7 +70,11 @@ const failed = (call: Call, error: unknown, steps?: readonly Step[]): Ended => {
 };
 
 /** Each key of `setMany` is written or not by itself. */
-const setMany = async (warp: Warp, call: Call & { readonly call: "setMany" }, limits: object): Promise<Ended[]> => {
+const setMany = async (
+  warp: Warp,
+  call: Call & { readonly call: "setMany" },
+  limits: CallLimits | undefined,
+): Promise<Ended[]> => {
   let errors: ReadonlyMap<string, unknown> | undefined;
   try {
     await warp.setMany(call.entries, limits);
@@ -81,7 +85,11 @@ const setMany = async (warp: Warp, call: Call & { readonly call: "setMany" }, li
   return call.entries.map(([key]) => (errors?.has(key) === true ? failed(call, errors.get(key)) : { status: "ok" }));
 };
 
-const swap = async (warp: Warp, call: Call & { readonly call: "compareAndSwap" }, limits: object): Promise<Ended> => {
+const swap = async (
+  warp: Warp,
+  call: Call & { readonly call: "compareAndSwap" },
+  limits: CallLimits | undefined,
+): Promise<Ended> => {
   const { key, value } = call;
   let expected: unknown;
   try {
@@ -102,7 +110,7 @@ const swap = async (warp: Warp, call: Call & { readonly call: "compareAndSwap" }
 const transaction = async (
   warp: Warp,
   call: Call & { readonly call: "transaction" },
-  limits: object,
+  limits: CallLimits | undefined,
 ): Promise<Ended> => {
   // Where it ends without an answer, what counts is what its last attempt has seen.
   let steps: readonly Step[] = partsOf(call)[0] ?? [];
@@ -119,7 +127,11 @@ const transaction = async (
   }
 };
 
-const readTransaction = async (warp: Warp, keys: readonly string[], limits: object): Promise<readonly Step[]> =>
+const readTransaction = async (
+  warp: Warp,
+  keys: readonly string[],
+  limits: CallLimits | undefined,
+): Promise<readonly Step[]> =>
   await warp.transaction(async (txn) => {
     const steps: Step[] = [];
     for (const key of keys) steps.push({ kind: "read", key, value: of(await txn.get(key)) });
@@ -129,7 +141,7 @@ const readTransaction = async (warp: Warp, keys: readonly string[], limits: obje
 const getOrSet = async (
   warp: Warp,
   { key, value, loadMs }: Call & { readonly call: "getOrSet" },
-  limits: object,
+  limits: CallLimits | undefined,
   pause: (ms: number) => Promise<void>,
 ): Promise<readonly Step[]> => {
   const load = async (): Promise<Value | undefined> => {
@@ -148,7 +160,7 @@ type Whole = Exclude<Call, { readonly call: "setMany" | "compareAndSwap" | "tran
 const make = async (
   warp: Warp,
   call: Whole,
-  limits: object,
+  limits: CallLimits | undefined,
   pause: (ms: number) => Promise<void>,
 ): Promise<readonly Step[]> => {
   switch (call.call) {
@@ -183,7 +195,8 @@ export const makeCall = async (
   call: Call,
   pause: (ms: number) => Promise<void>,
 ): Promise<readonly Ended[]> => {
-  const limits = call.hardTimeout === undefined ? {} : { hardTimeout: call.hardTimeout };
+  // Without limits a call is made without options, which is where most short ways begin.
+  const limits = call.hardTimeout === undefined ? undefined : { hardTimeout: call.hardTimeout };
   if (call.call === "setMany") return await setMany(warp, call, limits);
   if (call.call === "compareAndSwap") return [await swap(warp, call, limits)];
   if (call.call === "transaction") return [await transaction(warp, call, limits)];
