@@ -1,4 +1,5 @@
 import type { EntryOwner } from "../values/entry.ts";
+import { TransientMap } from "./transient-map.ts";
 
 /** No slot has this version. */
 const released = -1;
@@ -23,7 +24,7 @@ export interface FillToken {
  * open token, so it is bounded by the loads under way.
  */
 export class FillGuard {
-  readonly #slots: Map<string, Slot> = new Map();
+  readonly #slots: TransientMap<Slot> = new TransientMap();
 
   take(key: string, owner: EntryOwner): FillToken {
     let slot = this.#slots.get(key);

@@ -1,3 +1,5 @@
+import { TransientMap } from "./transient-map.ts";
+
 /** Lets go of what was locked. Calling it again does nothing. */
 export type Release = () => void;
 
@@ -6,11 +8,11 @@ export type Release = () => void;
  * locked.
  */
 export class KeyedMutex {
-  readonly #queues: Map<string, (() => void)[]> = new Map();
+  readonly #queues: TransientMap<(() => void)[]> = new TransientMap();
 
   /** Locks `key` if nobody holds it, as most times, so that nobody has to wait. */
   tryLock(key: string): Release | undefined {
-    if (this.#queues.has(key)) return undefined;
+    if (this.#queues.get(key) !== undefined) return undefined;
     this.#queues.set(key, []);
     return this.#releaseOf(key);
   }

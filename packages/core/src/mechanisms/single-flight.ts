@@ -1,5 +1,6 @@
 import type { EntryOwner } from "../values/entry.ts";
 import type { FillGuard, FillToken } from "./fill-guard.ts";
+import { TransientMap } from "./transient-map.ts";
 
 /** Callers who came at one time, on the monotonic clock. */
 export interface JoinedCallers {
@@ -106,10 +107,10 @@ export class Flight<F, L> {
  * generation, answers only those who joined it before; the next caller starts another.
  */
 export class SingleFlight<F, L> {
-  readonly #flights: Map<string, Flight<F, L>> = new Map();
+  readonly #flights: TransientMap<Flight<F, L>> = new TransientMap();
   readonly #fills: FillGuard;
-  /** Also those that nobody may join any more. */
-  readonly #open: Set<Flight<F, L>> = new Set();
+  /** Under way still, though nobody may join them any more. */
+  readonly #overtaken: Set<Flight<F, L>> = new Set();
 
   constructor(fills: FillGuard) {
     this.#fills = fills;
@@ -136,11 +137,13 @@ export class SingleFlight<F, L> {
 
   start(key: string, owner: EntryOwner, forced: boolean, fetch: (flight: Flight<F, L>) => Promise<F>): Flight<F, L> {
     const former = this.#flights.get(key);
-    // It was not good enough for this caller: what it still brings must not end up over what this one brings.
-    if (former !== undefined && this.#fills.isValid(former.token)) this.#fills.void(key);
+    if (former !== undefined) {
+      this.#overtaken.add(former);
+      // It was not good enough for this caller: what it still brings must not end up over what this one brings.
+      if (this.#fills.isValid(former.token)) this.#fills.void(key);
+    }
     const flight = new Flight<F, L>(key, owner, this.#fills.take(key, owner), forced, fetch);
     this.#flights.set(key, flight);
-    this.#open.add(flight);
     // Callers see failures through their own promise; here they only mark the end of a stage.
     const onFetched = (): void => this.#fetched(flight);
     flight.fetched.then(onFetched, onFetched);
@@ -158,8 +161,8 @@ export class SingleFlight<F, L> {
 
   #end(flight: Flight<F, L>): void {
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+    else this.#overtaken.delete(flight);
     this.#fills.release(flight.token);
-    this.#open.delete(flight);
   }
 
   /** Resolves once every flight that is under way has ended. Never rejects. */
@@ -168,12 +171,16 @@ export class SingleFlight<F, L> {
       await flight.fetched.catch(() => undefined);
       await flight.loaded?.catch(() => undefined);
     };
-    await Promise.all([...this.#open].map(ended));
+    await Promise.all(this.#underWay().map(ended));
   }
 
   /** Ends every load that is under way, whoever waits. */
   abortAll(reason: unknown): void {
-    for (const flight of this.#open) flight.abort(reason);
+    for (const flight of this.#underWay()) flight.abort(reason);
+  }
+
+  #underWay(): readonly Flight<F, L>[] {
+    return [...this.#flights.values(), ...this.#overtaken];
   }
 
   get size(): number {

@@ -3,6 +3,7 @@ import type { FillToken } from "../mechanisms/fill-guard.ts";
 import { failureFor } from "../mechanisms/guard.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import { mostKeysPerCall, type SharedAccess, sharedCutting } from "../mechanisms/shared-access.ts";
+import { TransientMap } from "../mechanisms/transient-map.ts";
 import type { SharedSlot } from "../ports/shared-cache.ts";
 import { type Context, type Fetched, tolerateCacheError } from "./context.ts";
 import { type Fetch, readSlot, type SharedAnswer, settleFetch, silent } from "./fetch.ts";
@@ -54,7 +55,7 @@ class SharedRead implements Fetch {
 export class SharedReads {
   readonly #context: Context;
   readonly #shared: SharedAccess;
-  readonly #open: Map<string, SharedRead> = new Map();
+  readonly #open: TransientMap<SharedRead> = new TransientMap();
   #asked: SharedRead[] = [];
 
   constructor(context: Context, shared: SharedAccess) {
