@@ -36,6 +36,8 @@ const streamNameInUse = 10_058;
 const subjectsOverlap = 10_065;
 
 const nanosecondsPerMs = 1_000_000;
+/** A cluster that is choosing the stream's leader leaves a question unanswered for good: it is asked so many times at most. */
+const questions = 5;
 /** A consumer whose node is gone is removed by the server after this long. */
 const inactiveMs = 30_000;
 
@@ -141,8 +143,14 @@ export class Stream {
     }
   }
 
-  #info(timeoutMs: number): Promise<StreamInfo> {
-    return this.#api("STREAM.INFO", undefined, timeoutMs) as Promise<StreamInfo>;
+  async #info(timeoutMs: number): Promise<StreamInfo> {
+    for (let left = questions; ; left--) {
+      try {
+        return (await this.#api("STREAM.INFO", undefined, timeoutMs / questions)) as StreamInfo;
+      } catch (error) {
+        if (left === 1 || error instanceof Refusal) throw error;
+      }
+    }
   }
 
   #create(timeoutMs: number): Promise<StreamInfo> {

@@ -86,6 +86,27 @@ describe("NatsBus", () => {
     ]);
   });
 
+  it("asks again about a stream whose leader is being chosen, and not for longer than it may take", async () => {
+    const asked: [string, number | undefined][] = [];
+    let unanswered = 4;
+    const choosing: NatsClient = {
+      ...noting([]),
+      request: async (subject, _data, options) => {
+        asked.push([subject, options?.timeout]);
+        if (subject.startsWith("$JS.API.STREAM.INFO") && unanswered-- > 0) throw new Error("TIMEOUT");
+        const config = { subjects: ["warp.all"], retention: "limits", discard: "old" };
+        return { data: bytes(JSON.stringify({ created: "2026", config, state: { first_seq: 1, last_seq: 0 } })) };
+      },
+    };
+    const bus = new NatsBus(choosing, { jetStream: {} });
+    await bus.publish(bytes("1"), undefined, { timeoutMs: 1_000 });
+    expect(asked.map(([subject]) => subject)).toEqual([...new Array(5).fill("$JS.API.STREAM.INFO.warp"), "warp.all"]);
+    expect(asked.slice(0, 5).map(([, timeout]) => timeout)).toEqual(new Array(5).fill(200));
+    unanswered = 5;
+    const late = new NatsBus(choosing, { jetStream: {} }).publish(bytes("2"), undefined, { timeoutMs: 1_000 });
+    await expect(late).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("TIMEOUT") });
+  });
+
   it("rejects all publishes of a tick whose round trip breaks, with the client's error as cause", async () => {
     const cause = new Error("DISCONNECT");
     const bus = new NatsBus(noting([], () => Promise.reject(cause)));
