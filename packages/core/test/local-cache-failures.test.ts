@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { type LocalCache, MemoryCache, type Warp } from "../src/index.ts";
-import { Cluster } from "./support/cluster.ts";
+import { Cluster, watched } from "./support/cluster.ts";
 import { failOnUnhandledRejections } from "./support/outcomes.ts";
 
 failOnUnhandledRejections();
@@ -73,6 +73,28 @@ describe("a local cache that fails", () => {
     // Nothing at all was changed, or everybody knows.
     if (cluster.stored("k:1") !== "old" || b.peek("k:1") === undefined) expect(b.peek("k:1")).toBeUndefined();
     await expect(cluster.run(b.find("k:1"))).resolves.toBe(cluster.stored("k:1"));
+  });
+
+  it.each([
+    ["plain", undefined],
+    ["of limited patience", { hardTimeout: "5s" }],
+  ] as const)("after the shared tier has taken a write, %s: the other nodes hear of it", async (_, limits) => {
+    const cluster = new Cluster();
+    const localCache = new FragileCache(cluster);
+    const shared = watched(cluster.sharedCache());
+    const a = cluster.node("a", { localCache, sharedCache: shared.port, bus: cluster.bus(), onCacheError: "reject" });
+    const b = cluster.node("b", { sharedCache: cluster.sharedCache(), bus: cluster.bus() });
+    for (const node of [a, b]) node.register("k:*", { ttl: "1h" });
+    await cluster.clock.advance(5_000);
+    await cluster.run(b.set("k:1", "old"));
+    await cluster.settle();
+    shared.faults.before = async () => {
+      localCache.failing = true;
+    };
+    const error = await cluster.failure(limits === undefined ? a.set("k:1", "new") : a.set("k:1", "new", limits));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", port: "local-cache" });
+    await cluster.settle();
+    await expect(cluster.run(b.find("k:1"))).resolves.toBe("new");
   });
 
   it.each(["miss", "reject"] as const)("under %p does not throw at the bus what it does with news", async (policy) => {

@@ -71,17 +71,20 @@ const putShared = async (
   const { ttlMs } = newLife(context, key, registration, false);
   const { graceMs } = registration;
   const bytes = encodeSharedEntry({ value: encoded, revision: undefined, epoch: epochs.trusted, graceMs, ttlMs });
+  let failure: { readonly error: unknown } | undefined;
   try {
     await shared.put({ key, bytes, ttlMs: ttlMs + graceMs, token: undefined });
   } catch (error) {
+    failure = { error };
     shared.owe([key], true);
-    keep();
-    bus?.announce([key], false);
-    tolerateCacheError(context, error, "set", "shared-cache");
-    return;
   }
-  keep();
-  bus?.announce([key], true);
+  try {
+    keep();
+  } finally {
+    // Whatever failed here, the others must know.
+    bus?.announce([key], failure === undefined);
+  }
+  if (failure !== undefined) tolerateCacheError(context, failure.error, "set", "shared-cache");
 };
 
 /** A write where the caches are all there is. Synchronous but for the shared tier. */
