@@ -23,8 +23,14 @@ export const openPair = async (
   return { port, other, close };
 };
 
+/** Asks until it is answered: a cluster that is choosing a leader leaves a request unanswered for good. */
 export const deleteStream = async (connection: NatsClient, stream: string): Promise<void> => {
-  await connection.request(`$JS.API.STREAM.DELETE.${stream}`, new Uint8Array(), { timeout: 5_000 });
+  const isAnswered = (): Promise<boolean> =>
+    connection.request(`$JS.API.STREAM.DELETE.${stream}`, new Uint8Array(), { timeout: 1_000 }).then(
+      () => true,
+      () => false,
+    );
+  await until(`the stream ${stream} is deleted`, isAnswered, 20_000);
 };
 
 export const uniqueSubject = (): string => `t-${systemRandom.id()}`;
