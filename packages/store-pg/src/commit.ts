@@ -42,7 +42,7 @@ const retentionOf = (mutation: Mutation): readonly [boolean, number | null, numb
 
 /** The caller may change its bytes as soon as it has called, and those of the answer too. */
 const own = (mutation: Mutation): Mutation =>
-  mutation.kind === "put" ? { ...mutation, value: Uint8Array.from(mutation.value) } : mutation;
+  mutation.kind === "put" ? { ...mutation, value: new Uint8Array(mutation.value) } : mutation;
 
 const hex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");

@@ -1,15 +1,15 @@
 import type { StoredRecord } from "@warp/core";
 import type { PgRow } from "./pg-client.ts";
 
-/** The columns of a record, as `recordColumns` names them, in the types that pg and PGlite agree on. */
-interface RecordRow {
-  readonly value: Uint8Array | null;
+/** The columns of a record but its value, as `recordColumns` names them, in the types that pg and PGlite agree on. */
+interface RecordColumns {
   readonly revision: string;
   readonly micros: number;
   readonly node: string;
   readonly committed_at: number;
   readonly operations: readonly string[];
-  readonly expires_at: number | null;
+  /** JSON has no infinity: packed by PostgreSQL, it is text. */
+  readonly expires_at: number | string | null;
 }
 
 /** An instant as milliseconds: a double, since pg hands bigints over as strings and PGlite as numbers. */
@@ -38,26 +38,26 @@ export const packedRecord = (r: string): string => `json_build_object('revision'
     'expires_at', ${expiryOf(r)})::text`;
 
 /** Plain bytes: pg's are Buffers, which compare unequal to the same bytes elsewhere. */
-const bytesOf = (value: Uint8Array | null): Uint8Array | undefined =>
-  value === null ? undefined : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+const bytesOf = (value: Uint8Array | null | undefined): Uint8Array | undefined =>
+  value ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
 
-/** @param value In place of the row's, for a record that was just written. */
-export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord => {
-  const { micros, node, revision, committed_at, operations, expires_at, ...rest } = row as unknown as RecordRow;
+/** Made in one piece: each copy of an answer with these fields costs more than reading it. */
+const recordFrom = (columns: RecordColumns, value: Uint8Array | undefined): StoredRecord => {
+  const { micros, node, revision, committed_at, operations, expires_at } = columns;
   return {
-    value: value ?? bytesOf(rest.value ?? null),
+    value,
     revision,
     timestamp: { micros, node },
     committedAt: committed_at,
     operations,
-    expiresAt: expires_at ?? undefined,
+    expiresAt: typeof expires_at === "string" ? Number(expires_at) : (expires_at ?? undefined),
   };
 };
 
+/** @param value In place of the row's, for a record that was just written. */
+export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord =>
+  recordFrom(row as unknown as RecordColumns, value ?? bytesOf(row.value as Uint8Array | null));
+
 /** @param row Of `packedRecord`, as `packed`, and the `value`. @param written In place of the row's, as in `recordOf`. */
-export const unpackedRecord = ({ packed, value }: PgRow, written?: Uint8Array): StoredRecord => {
-  const columns = JSON.parse(String(packed)) as PgRow;
-  // JSON has no infinity: PostgreSQL writes it as text.
-  const expiry = columns.expires_at === null ? null : Number(columns.expires_at);
-  return recordOf({ ...columns, expires_at: expiry, value }, written);
-};
+export const unpackedRecord = ({ packed, value }: PgRow, written?: Uint8Array): StoredRecord =>
+  recordFrom(JSON.parse(String(packed)) as RecordColumns, written ?? bytesOf(value as Uint8Array | null));
