@@ -2,7 +2,8 @@ import { WarpError } from "../errors.ts";
 import type { Registration } from "../mechanisms/registration.ts";
 import type { CommitRun } from "./commit.ts";
 import { type Consents, type Context, newOperation } from "./context.ts";
-import { dropElsewhere, dropLocal } from "./tiers.ts";
+import { dropElsewhere } from "./shared-changes.ts";
+import { dropLocal } from "./tiers.ts";
 
 /** What stands around the commit of a write: for strong keys the others' consent before it, for all the news after it. */
 export interface Agreement {

@@ -5,7 +5,8 @@ import { type Mutation, rememberedOperations, type StoredRecord } from "../ports
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
 import { type Context, newOperation } from "./context.ts";
-import { dropElsewhere, dropLocal } from "./tiers.ts";
+import { dropElsewhere } from "./shared-changes.ts";
+import { dropLocal } from "./tiers.ts";
 
 /** One call's way through the store. */
 export interface CommitRun {

@@ -16,7 +16,7 @@ import {
 } from "../values/entry.ts";
 import { decodeValue } from "../wire/encode-value.ts";
 import { encodeSharedEntry } from "../wire/shared-entry.ts";
-import { type Context, type DirtyKeys, inBackground, type SlotClaim, tolerateCacheError } from "./context.ts";
+import { type Context, type DirtyKeys, inBackground, type SlotClaim } from "./context.ts";
 
 /** What an entry in the local tier is worth to a reader. */
 export type Standing = "fresh" | "eager" | "expired" | "suspect";
@@ -265,44 +265,6 @@ export const fillShared = (
   const graceMs = Math.min(registration.graceMs, longestSharedGraceMs);
   const bytes = encodeSharedEntry({ value, revision, epoch: claim.epoch, graceMs, ttlMs: life.ttlMs });
   inBackground(context, "fill", key, shared.put({ key, bytes, ttlMs: life.ttlMs + graceMs, token: claim.slot.token }));
-};
-
-/**
- * Removes the slots of `keys` from the shared tier, and has other nodes drop the keys. What cannot be removed now is owed.
- * @param apply Changes the local tier. Called once the slots are gone or owed: a read that began before has its token
- *   voided by it, and may have found in a slot what was about to go.
- * @param tell Tells the other nodes. Default: by the announcement of a drop.
- */
-export const dropElsewhere = async (
-  context: Context,
-  keys: readonly string[],
-  apply: () => void,
-  tell: (sharedDropped: boolean) => void = (sharedDropped) => context.bus?.announce(keys, sharedDropped),
-): Promise<void> => {
-  const { shared } = context;
-  let failure: unknown;
-  try {
-    await shared?.drop(keys);
-  } catch (error) {
-    failure = error;
-    shared?.owe(keys, true);
-  }
-  try {
-    apply();
-  } finally {
-    // Whatever failed here, the others must know, also what they have to drop where this node could not, or has no such tier.
-    tell(shared !== undefined && failure === undefined);
-  }
-  if (failure !== undefined && !isOut(context)) tolerateCacheError(context, failure, "drop", "shared-cache");
-};
-
-/** Drops what this node could not drop in the shared tier when it changed it, and tells everybody that it is done. */
-export const payOwed = (context: Context): void => {
-  const { shared, bus } = context;
-  const keys = shared === undefined || shared.guard.state !== "closed" ? [] : shared.ownOwed;
-  if (shared === undefined || keys.length === 0) return;
-  const drop = shared.drop(keys).then(() => bus?.announce(keys, true));
-  inBackground(context, "drop", undefined, drop);
 };
 
 /** @throws {WarpError} `CORRUPT`. */

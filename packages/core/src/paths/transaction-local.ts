@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { WarpError } from "../errors.ts";
 import type { Context } from "./context.ts";
-import { dropElsewhere, dropLocal, isolateIn } from "./tiers.ts";
+import { dropElsewhere } from "./shared-changes.ts";
+import { dropLocal, isolateIn } from "./tiers.ts";
 import { resultsOf, type Work } from "./transaction-steps.ts";
 import { currentLocalValue, keepOnly, putLocally } from "./write-local.ts";
 

@@ -7,7 +7,8 @@ import type { MergeEngine } from "../ports/merge-engine.ts";
 import { delay } from "../values/clock.ts";
 import { dirtyGeneration, type Entry, isDirty, type Revision, slowGeneration, TrackedEntry } from "../values/entry.ts";
 import type { Context, DirtyKeys } from "./context.ts";
-import { dropElsewhere, fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
+import { dropElsewhere } from "./shared-changes.ts";
+import { fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
 import { commitLoop, type Known, type Landed } from "./write-run.ts";
 import { guess, knownToReplace, mergeFailure, mergeValues, ownCopy, putMutation } from "./write-values.ts";
 

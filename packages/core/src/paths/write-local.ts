@@ -4,7 +4,8 @@ import { encodeValue } from "../wire/encode-value.ts";
 import { decodeSharedEntry, encodeSharedEntry } from "../wire/shared-entry.ts";
 import { beginSending } from "./commit.ts";
 import { type Context, tolerateCacheError } from "./context.ts";
-import { decodeFor, dropElsewhere, dropLocal, fillLocal, isolateOut, newLife, standingOf } from "./tiers.ts";
+import { changeShared, dropElsewhere } from "./shared-changes.ts";
+import { decodeFor, dropLocal, fillLocal, isolateOut, newLife, standingOf } from "./tiers.ts";
 import { runWrite } from "./write-run.ts";
 import { mergeValues, type WriteRequest, writeCall } from "./write-values.ts";
 
@@ -61,7 +62,7 @@ const putShared = async (
   key: string,
   encoded: Uint8Array,
 ): Promise<void> => {
-  const { shared, bus, epochs } = context;
+  const { shared, epochs } = context;
   const entry = context.local?.get(key);
   const keep = (): void => keepOnly(context, key, entry);
   // A node that has just started has no epoch yet to put it under, and this may be the only place that keeps it.
@@ -71,20 +72,8 @@ const putShared = async (
   const { ttlMs } = newLife(context, key, registration, false);
   const { graceMs } = registration;
   const bytes = encodeSharedEntry({ value: encoded, revision: undefined, epoch: epochs.trusted, graceMs, ttlMs });
-  let failure: { readonly error: unknown } | undefined;
-  try {
-    await shared.put({ key, bytes, ttlMs: ttlMs + graceMs, token: undefined });
-  } catch (error) {
-    failure = { error };
-    shared.owe([key], true);
-  }
-  try {
-    keep();
-  } finally {
-    // Whatever failed here, the others must know.
-    bus?.announce([key], failure === undefined);
-  }
-  if (failure !== undefined) tolerateCacheError(context, failure.error, "set", "shared-cache");
+  const put = { key, bytes, ttlMs: ttlMs + graceMs, token: undefined };
+  await changeShared(context, { operation: "set", keys: [key], change: () => shared.put(put), apply: keep });
 };
 
 /** A write where the caches are all there is. Synchronous but for the shared tier. */
