@@ -36,8 +36,8 @@ const streamNameInUse = 10_058;
 const subjectsOverlap = 10_065;
 
 const nanosecondsPerMs = 1_000_000;
-/** A cluster that is choosing the stream's leader leaves a question unanswered for good: it is asked so many times at most. */
-const questions = 5;
+/** A cluster that is choosing the stream's leader leaves a question unanswered for good: it is asked again after this long. */
+const patienceMs = 1_000;
 /** A consumer whose node is gone is removed by the server after this long. */
 const inactiveMs = 30_000;
 
@@ -144,6 +144,7 @@ export class Stream {
   }
 
   async #info(timeoutMs: number): Promise<StreamInfo> {
+    const questions = Math.max(1, Math.floor(timeoutMs / patienceMs));
     for (let left = questions; ; left--) {
       try {
         return (await this.#api("STREAM.INFO", undefined, timeoutMs / questions)) as StreamInfo;
