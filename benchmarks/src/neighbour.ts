@@ -1,5 +1,6 @@
 // The other process of the question "propagation": one node, told what to do by messages. Arguments: subject, meeting.
 import { connect } from "nats";
+import type { Closing } from "./child.ts";
 import { type DistributedNode, distributed, type Meeting } from "./subjects/distributed.ts";
 
 export type Order =
@@ -13,8 +14,7 @@ export type Order =
   | { readonly kind: "write"; readonly keys: readonly string[]; readonly n: number }
   | { readonly kind: "echo"; readonly nats: string }
   /** Errors that nobody handled: each would have ended the process. */
-  | { readonly kind: "count-unhandled" }
-  | { readonly kind: "close" };
+  | { readonly kind: "count-unhandled" };
 
 const patienceMs = 5_000;
 /** Some peers do not answer for minutes once their bus was cut. What is not done by then is answered with null. */
@@ -43,7 +43,7 @@ const readOn = async (node: DistributedNode, keys: readonly string[]): Promise<v
   }
 };
 
-const obey = async (node: DistributedNode, order: Order): Promise<unknown> => {
+const obey = async (node: DistributedNode, order: Order | Closing): Promise<unknown> => {
   switch (order.kind) {
     case "hold":
       return inParts(order.keys, (key) => node.get(key));
@@ -79,7 +79,7 @@ const node = await distributed[name]?.open(JSON.parse(meeting) as Meeting);
 if (node === undefined) throw new Error(`no such subject: ${name}`);
 // Some peers leave errors behind that would end their process when their bus is cut.
 for (const event of ["unhandledRejection", "uncaughtException"]) process.on(event, () => unhandled++);
-process.on("message", (order: Order) => {
+process.on("message", (order: Order | Closing) => {
   const limit = new Promise((resolve) => setTimeout(resolve, orderMs, null).unref());
   void Promise.race([obey(node, order), limit]).then((answer) => process.send?.({ answer }));
 });

@@ -1,10 +1,9 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type FaultProxy, startFaultProxy } from "@warp/tests-services/fault-proxy";
 import { type RunningService, startService } from "@warp/tests-services/servers";
 import { connect } from "nats";
+import { Child } from "../child.ts";
 import type { Order } from "../neighbour.ts";
 import type { Answer, Question } from "../question.ts";
 import { median } from "../statistics.ts";
@@ -19,33 +18,10 @@ const settleMs = 6_000;
 const writeMs = 2_000;
 
 /** The node of the other process. */
-class Neighbour {
-  readonly #child: ChildProcess;
+type Neighbour = Child<Order>;
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-  }
-
-  static async start(name: string, meeting: { readonly redis: string; readonly bus: string }): Promise<Neighbour> {
-    const child = fork(program, [name, JSON.stringify(meeting)], { execArgv: [] });
-    await once(child, "message");
-    return new Neighbour(child);
-  }
-
-  async tell(order: Order): Promise<unknown> {
-    const answer = once(this.#child, "message");
-    this.#child.send(order);
-    return ((await answer) as [{ answer: unknown }])[0].answer;
-  }
-
-  async end(): Promise<void> {
-    const gone = once(this.#child, "exit");
-    this.#child.send({ kind: "close" } satisfies Order);
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 5_000);
-    await gone;
-    clearTimeout(timer);
-  }
-}
+const startNeighbour = (name: string, meeting: { readonly redis: string; readonly bus: string }): Promise<Neighbour> =>
+  Child.start(program, [name, JSON.stringify(meeting)]);
 
 const nowNs = (): number => Number(process.hrtime.bigint());
 
@@ -121,7 +97,7 @@ const measure = async (name: string, redis: string, bus: string, proxy: FaultPro
   const proxied = new URL(bus);
   proxied.port = String(proxy.port);
   const own = await subject.open({ redis, bus });
-  const other = await Neighbour.start(name, { redis, bus: proxied.href });
+  const other = await startNeighbour(name, { redis, bus: proxied.href });
   const times = await delays(own, other, false);
   await setAll(own, 1);
   await other.tell({ kind: "hold", keys });
@@ -168,7 +144,7 @@ const roundTrip = async (other: Neighbour, nats: string): Promise<number> => {
 /** Nothing but the bus: how long until a copy is gone elsewhere, beside a round trip. */
 const measureBus = async (meeting: { readonly redis: string; readonly bus: string }) => {
   const own = await (distributed[localOnNats] as (typeof distributed)[string]).open(meeting);
-  const other = await Neighbour.start(localOnNats, meeting);
+  const other = await startNeighbour(localOnNats, meeting);
   await localDelays(own, other);
   const tripMs = await roundTrip(other, meeting.bus);
   const times = await localDelays(own, other);

@@ -1,59 +1,40 @@
+import { fileURLToPath } from "node:url";
 import { startService } from "@warp/tests-services/servers";
+import { Child } from "../child.ts";
 import type { Answer, Question } from "../question.ts";
+import type { Order } from "../shared-contestant.ts";
 import { interleave, type Standing } from "../statistics.ts";
 import {
-  openByHand,
-  openPublishing,
-  openRaw,
-  openSharedPeers,
-  openWarpInvalidating,
-  openWarpShared,
+  plainNames,
   publishingName,
   rawName,
-  type SharedSubject,
+  type SharedMeeting,
   warpInvalidatingName,
   warpSharedName,
 } from "../subjects/shared.ts";
-import type { Value } from "../subjects/subject.ts";
 
-const keys = Array.from({ length: 10_000 }, (_, n) => `user:${n}`);
-const callers = 100;
-/** A third of a second: what shorter rounds measure is the compiler's work. */
-const calls = 60_000;
-const peerCalls = 12_000;
+const program = fileURLToPath(new URL("../shared-contestant.js", import.meta.url));
 const rounds = 9;
 
-type Work = (subject: SharedSubject, key: string, n: number) => Promise<unknown>;
+type Contestants = ReadonlyMap<string, Child<Order>>;
 
-/** Judged by the caller: another promise for each call would be a part of the cost. */
-const read: Work = (subject, key) => subject.get(key);
-
-/** A hundred callers, each with its next call as soon as it has an answer. @returns Nanoseconds of wall time a call. */
-const crowd = async (subject: SharedSubject, work: Work): Promise<number> => {
-  const count = subject.isPeer === true ? peerCalls : calls;
-  let next = 0;
-  const caller = async (): Promise<void> => {
-    // An odd stride visits the keys in no order that a batch could profit from.
-    for (let n = next++; n < count; n = next++) {
-      const answer = await work(subject, keys[(n * 7_919) % keys.length] as string, n);
-      if (answer === undefined && work === read) throw new Error(`${subject.name} lost a key`);
-    }
-  };
-  const began = performance.now();
-  await Promise.all(Array.from({ length: callers }, caller));
-  return ((performance.now() - began) * 1e6) / count;
+/** Each in a process of its own, with its keys in Redis. */
+const start = async (names: readonly string[], meeting: SharedMeeting): Promise<Contestants> => {
+  const contestants = new Map<string, Child<Order>>();
+  for (const name of names) {
+    const contestant = await Child.start<Order>(program, [name, JSON.stringify(meeting)]);
+    await contestant.tell({ kind: "fill" });
+    contestants.set(name, contestant);
+  }
+  return contestants;
 };
 
-const write: Work = (subject, key, n) => subject.set(key, { n } satisfies Value);
-
-const fill = async (subject: SharedSubject): Promise<void> => {
-  for (let n = 0; n < keys.length; n += callers)
-    await Promise.all(keys.slice(n, n + callers).map((key, at) => subject.set(key, { n: n + at })));
-};
-
-const measure = (subjects: readonly SharedSubject[], floor: string, work: Work): Promise<Map<string, Standing>> =>
+const measure = (contestants: Contestants, floor: string, order: Order): Promise<Map<string, Standing>> =>
   interleave(
-    subjects.map((subject) => ({ name: subject.name, round: () => crowd(subject, work) })),
+    [...contestants].map(([name, contestant]) => ({
+      name,
+      round: async () => (await contestant.tell(order)) as number,
+    })),
     floor,
     rounds,
   );
@@ -64,24 +45,19 @@ const rate = (standings: Map<string, Standing>, name: string): number => 1 / (st
 const ask = async (): Promise<Answer> => {
   const redis = await startService("redis");
   const nats = await startService("nats");
-  const plain: SharedSubject[] = [
-    openRaw(redis.url, rawName, false),
-    openRaw(redis.url, "ioredis, auto-pipelining", true),
-    openByHand(redis.url, 1),
-    openWarpShared(redis.url),
-    ...openSharedPeers(redis.url),
-  ];
-  const publishing = [openPublishing(redis.url), await openWarpInvalidating(redis.url, nats.url)];
-  for (const subject of [...plain, ...publishing]) await fill(subject);
-  const reads = await measure(plain, rawName, read);
-  const writes = await measure(plain, rawName, write);
-  const told = await measure(publishing, publishingName, write);
-  for (const subject of [...plain, ...publishing]) await subject.close();
+  const meeting = { redis: redis.url, nats: nats.url };
+  const plain = await start(plainNames, meeting);
+  const reads = await measure(plain, rawName, { kind: "read" });
+  const writes = await measure(plain, rawName, { kind: "write" });
+  const publishing = await start([publishingName, warpInvalidatingName], meeting);
+  const told = await measure(publishing, publishingName, { kind: "write" });
+  const contestants = new Map([...plain, ...publishing]);
+  for (const contestant of contestants.values()) await contestant.end();
   await Promise.all([redis.stop(), nats.stop()]);
   const cells = (standings: Map<string, Standing>, name: string): readonly (string | number)[] =>
     standings.has(name) ? [(standings.get(name)?.cost ?? Number.NaN) / 1e3, rate(standings, name)] : ["–", "–"];
-  const rows = [...plain, ...publishing].map(
-    ({ name }) => [name, ...cells(reads, name), ...cells(writes, name), ...cells(told, name)] as const,
+  const rows = [...contestants.keys()].map(
+    (name) => [name, ...cells(reads, name), ...cells(writes, name), ...cells(told, name)] as const,
   );
   return {
     columns: ["", "read: µs", "× ioredis", "write: µs", "× ioredis", "write, told to others: µs", "× ioredis"],
@@ -102,6 +78,6 @@ const ask = async (): Promise<Answer> => {
 export const sharedTier: Question = {
   name: "shared-tier",
   title: "What does the shared tier in Redis cost?",
-  method: `${callers} callers at once over ${keys.length} keys, one connection, Redis on the same machine; no local tier where one can do without (the one by hand has room for one key). Wall time a call, and how many times the calls of ioredis with JSON and a time to live were made in the same time; median of ${rounds} rounds. "Told to others": every write is announced, by PUBLISH or by Warp over NATS.`,
+  method: `Each subject in a process of its own; 100 callers at once over 10 000 keys, one connection, Redis on the same machine; no local tier where one can do without (the one by hand has room for one key). Wall time a call, and how many times the calls of ioredis with JSON and a time to live were made in the same time; median of ${rounds} rounds. "Told to others": every write is announced, by PUBLISH or by Warp over NATS.`,
   ask,
 };

@@ -20,10 +20,20 @@ export interface SharedSubject {
   close(): Promise<void>;
 }
 
+/** Where the servers are. */
+export interface SharedMeeting {
+  readonly redis: string;
+  readonly nats: string;
+}
+
 export const rawName = "ioredis";
+const autoPipeliningName = "ioredis, auto-pipelining";
+const byHandName = "by hand: Map, MGET per turn";
 export const warpSharedName = "Warp, shared tier alone";
 export const warpInvalidatingName = "Warp, both tiers and NATS";
 export const publishingName = "ioredis, set and publish";
+const bentoName = "bentocache";
+const cacheableName = "cacheable";
 
 /** Longer than by default, so that a pause of a busy machine does not end the measurement. */
 const deadlines = { cache: "5s" } as const;
@@ -32,7 +42,7 @@ const parsed = (text: string | null | undefined): Value | undefined =>
   typeof text === "string" ? (JSON.parse(text) as Value) : undefined;
 
 /** What every user has: a client, JSON, and a life for each key. */
-export const openRaw = (url: string, name: string, enableAutoPipelining: boolean): SharedSubject => {
+const openRaw = (url: string, name: string, enableAutoPipelining: boolean): SharedSubject => {
   const redis = new Redis(url, { enableAutoPipelining });
   return {
     name,
@@ -43,7 +53,7 @@ export const openRaw = (url: string, name: string, enableAutoPipelining: boolean
 };
 
 /** And what many write next: a message for each write, so that others can drop their copies. */
-export const openPublishing = (url: string): SharedSubject => {
+const openPublishing = (url: string): SharedSubject => {
   const redis = new Redis(url);
   return {
     name: publishingName,
@@ -57,7 +67,7 @@ export const openPublishing = (url: string): SharedSubject => {
 };
 
 /** A cache of fifty lines, as services have them: a Map in front of Redis, reads of one turn in one MGET. */
-export const openByHand = (url: string, room: number): SharedSubject => {
+const openByHand = (url: string, room: number): SharedSubject => {
   const redis = new Redis(url);
   const local = new Map<string, Value>();
   const waiting = new Map<string, ((value: Value | undefined) => void)[]>();
@@ -83,7 +93,7 @@ export const openByHand = (url: string, room: number): SharedSubject => {
       else callers.push(resolve);
     });
   return {
-    name: "by hand: Map, MGET per turn",
+    name: byHandName,
     get: async (key) => local.get(key) ?? ask(key),
     set: async (key, value) => {
       await redis.set(`hand:${key}`, JSON.stringify(value), "PX", lifeMs);
@@ -93,7 +103,7 @@ export const openByHand = (url: string, room: number): SharedSubject => {
   };
 };
 
-export const openWarpShared = (url: string): SharedSubject => {
+const openWarpShared = (url: string): SharedSubject => {
   const redis = new Redis(url);
   const warp = new Warp<Record<string, Value>>({ localCache: false, sharedCache: new RedisCache(redis), deadlines });
   warp.register("*", { ttl: lifeMs });
@@ -109,7 +119,7 @@ export const openWarpShared = (url: string): SharedSubject => {
 };
 
 /** What a service has: both tiers, and other nodes are told of each write. */
-export const openWarpInvalidating = async (url: string, natsUrl: string): Promise<SharedSubject> => {
+const openWarpInvalidating = async (url: string, natsUrl: string): Promise<SharedSubject> => {
   const redis = new Redis(url);
   const connection = await connect({ servers: natsUrl });
   const sharedCache = new RedisCache(redis, { prefix: "invalidating" });
@@ -128,26 +138,50 @@ export const openWarpInvalidating = async (url: string, natsUrl: string): Promis
   };
 };
 
-/** The peers that keep values in Redis, without their local tier where they can be told. */
-export const openSharedPeers = (url: string): readonly SharedSubject[] => {
+const openBento = (url: string): SharedSubject => {
   const { hostname: host, port } = new URL(url);
   const layer = bentostore().useL2Layer(redisDriver({ connection: { host, port: Number(port) } }));
   const bento = new BentoCache({ default: "redis", ttl: lifeMs, stores: { redis: layer } });
-  const cacheable = new Cacheable({ primary: new Keyv({ store: new KeyvRedis(url) }), ttl: lifeMs });
-  return [
-    {
-      name: "bentocache",
-      isPeer: true,
-      get: async (key) => bento.get<Value>({ key }),
-      set: (key, value) => bento.set({ key, value }),
-      close: () => bento.disconnectAll(),
-    },
-    {
-      name: "cacheable",
-      isPeer: true,
-      get: (key) => cacheable.get<Value>(key),
-      set: (key, value) => cacheable.set(key, value),
-      close: () => cacheable.disconnect(),
-    },
-  ];
+  return {
+    name: bentoName,
+    isPeer: true,
+    get: async (key) => bento.get<Value>({ key }),
+    set: (key, value) => bento.set({ key, value }),
+    close: () => bento.disconnectAll(),
+  };
 };
+
+const openCacheable = (url: string): SharedSubject => {
+  const cacheable = new Cacheable({ primary: new Keyv({ store: new KeyvRedis(url) }), ttl: lifeMs });
+  return {
+    name: cacheableName,
+    isPeer: true,
+    get: (key) => cacheable.get<Value>(key),
+    set: (key, value) => cacheable.set(key, value),
+    close: () => cacheable.disconnect(),
+  };
+};
+
+type Open = (meeting: SharedMeeting) => SharedSubject | Promise<SharedSubject>;
+
+/** By name; the peers without their local tier where they can be told. */
+export const sharedSubjects: Readonly<Record<string, Open>> = {
+  [rawName]: ({ redis }) => openRaw(redis, rawName, false),
+  [autoPipeliningName]: ({ redis }) => openRaw(redis, autoPipeliningName, true),
+  [byHandName]: ({ redis }) => openByHand(redis, 1),
+  [warpSharedName]: ({ redis }) => openWarpShared(redis),
+  [bentoName]: ({ redis }) => openBento(redis),
+  [cacheableName]: ({ redis }) => openCacheable(redis),
+  [publishingName]: ({ redis }) => openPublishing(redis),
+  [warpInvalidatingName]: ({ redis, nats }) => openWarpInvalidating(redis, nats),
+};
+
+/** Those that tell nobody of a write. */
+export const plainNames: readonly string[] = [
+  rawName,
+  autoPipeliningName,
+  byHandName,
+  warpSharedName,
+  bentoName,
+  cacheableName,
+];
