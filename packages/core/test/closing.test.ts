@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Warp, WarpOptions } from "../src/index.ts";
 import { Cluster, gate, never, watched } from "./support/cluster.ts";
-import { compiled } from "./support/compiled.ts";
+import { type Compiled, compiled } from "./support/compiled.ts";
 import { failOnUnhandledRejections } from "./support/outcomes.ts";
 
 failOnUnhandledRejections();
@@ -344,13 +344,14 @@ describe("after close no timer is left", () => {
 });
 
 describe("a process with a node in it", () => {
-  let index = "";
+  let core: Compiled;
   beforeAll(async () => {
-    index = await compiled();
+    core = await compiled();
   });
+  afterAll(() => core.remove());
 
   const run = async (script: string): Promise<string> => {
-    const head = `import * as core from ${JSON.stringify(index)}; const { Warp, MemoryStore, MemoryNetwork, MemoryBus, MemorySharedCache, silentLogger } = core;
+    const head = `import * as core from ${JSON.stringify(core.index)}; const { Warp, MemoryStore, MemoryNetwork, MemoryBus, MemorySharedCache, silentLogger } = core;
       const logger = silentLogger; const everything = () => ({ logger, store: new MemoryStore(), bus: new MemoryBus(new MemoryNetwork()), sharedCache: new MemorySharedCache() });`;
     const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", head + script], {
       timeout: 20_000,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,8 +6,14 @@ import { transform } from "@swc/core";
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "../../src");
 
-/** The package as JavaScript, for processes of their own. @returns The path of its index. */
-export const compiled = async (): Promise<string> => {
+/** The package as JavaScript, for processes of their own. */
+export interface Compiled {
+  /** The path of its index. */
+  readonly index: string;
+  remove(): Promise<void>;
+}
+
+export const compiled = async (): Promise<Compiled> => {
   const folder = await mkdtemp(join(tmpdir(), "warp-core-"));
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   const files = (await readdir(source, { recursive: true })).filter((file) => file.endsWith(".ts"));
@@ -23,5 +29,5 @@ export const compiled = async (): Promise<string> => {
     await writeFile(target, code.replaceAll(/(from\s*"\.[^"]*)\.ts"/g, '$1.js"'));
   };
   await Promise.all(files.map(compile));
-  return join(folder, "index.js");
+  return { index: join(folder, "index.js"), remove: () => rm(folder, { recursive: true }) };
 };
