@@ -11,7 +11,7 @@ export interface EndOptions {
   readonly wrong?: () => readonly string[];
 }
 
-const fail = (lines: readonly string[], calls: Calls): void => {
+export const fail = (lines: readonly string[], calls: Calls): void => {
   if (lines.length > 0) throw new Error(`${lines.join("\n")}\nwhat happened:\n  ${calls.story}`);
 };
 
@@ -66,17 +66,22 @@ const requireAgreement = async (
   fail(wrong, calls);
 };
 
-/** Heals what is broken, waits until all is told, and checks what must hold then. */
+/** Heals what is broken, waits until all is told, and until every call has ended. */
+export const bringToRest = async (cluster: Cluster, calls: Calls, quietMs: number): Promise<void> => {
+  cluster.heal();
+  await cluster.scheduler.run({ until: () => calls.open.length === 0, maxVirtualMs: 120_000 });
+  await cluster.scheduler.advance(quietMs);
+  await requireAllEnded(cluster, calls);
+};
+
+/** Brings a cluster to rest, and checks what must hold then. */
 export const requireConsistentEnd = async (
   cluster: Cluster,
   calls: Calls,
   keys: readonly string[],
   { quietMs = 2_500, wrong = () => [], read = ({ warp }, key) => warp.find(key) }: EndOptions = {},
 ): Promise<void> => {
-  cluster.heal();
-  await cluster.scheduler.run({ until: () => calls.open.length === 0, maxVirtualMs: 120_000 });
-  await cluster.scheduler.advance(quietMs);
-  await requireAllEnded(cluster, calls);
+  await bringToRest(cluster, calls, quietMs);
   fail(wrong(), calls);
   await requireAgreement(cluster, calls, keys, read);
 };

@@ -29,6 +29,7 @@ import { sharedSlot } from "./scenarios/shared-slot.ts";
 import { sharedTrouble } from "./scenarios/shared-trouble.ts";
 import { storeExpiry } from "./scenarios/store-expiry.ts";
 import { unknownOutcome } from "./scenarios/unknown-outcome.ts";
+import { withoutStore } from "./scenarios/without-store.ts";
 import { writeBehind } from "./scenarios/write-behind.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -201,5 +202,35 @@ export const mutants: readonly Mutant[] = [
             if (!this.isRetrying) original.apply(this, drops);
           },
       ),
+  },
+  {
+    name: "without a store nobody is told of a write",
+    scenario: withoutStore,
+    apply: () => replace(Outbox.prototype, "add", () => nothing),
+  },
+  {
+    name: "without a store a write that the shared tier may have missed is not owed to it",
+    scenario: withoutStore,
+    apply: () => replace(SharedAccess.prototype, "owe", () => nothing),
+  },
+  {
+    name: "without a store a drop voids no read of the shared tier",
+    scenario: withoutStore,
+    apply: () => replace(FillGuard.prototype, "void", () => nothing),
+  },
+  {
+    name: "without a store nothing makes an entry suspect",
+    scenario: withoutStore,
+    apply: () => replace(Registration.prototype, "raise", () => nothing),
+  },
+  {
+    name: "without a store a tier that went back in time keeps its epoch",
+    scenario: withoutStore,
+    apply: () => replace(SharedEpoch.prototype, "renew", () => nothing),
+  },
+  {
+    name: "without a store a short write does not reach the shared tier",
+    scenario: withoutStore,
+    apply: () => replace(SharedAccess.prototype, "putNow", () => () => Promise.resolve()),
   },
 ];
