@@ -77,9 +77,9 @@ class Work {
     const value = `${node.name}${++this.#count}`;
     switch (this.#chance.pick(["find", "find", "find", "getMany", "set", "set", "setMany", "delete", "invalidate"])) {
       case "find":
-        return this.read(node, key, () => warp.find(key));
+        return this.#read(node, key, () => warp.find(key));
       case "getMany":
-        return this.read(node, key, async () => (await warp.getMany(keys)).get(key));
+        return this.#read(node, key, async () => (await warp.getMany(keys)).get(key));
       case "set":
         return this.#write(node, [[key, value]], () => warp.set(key, value));
       case "setMany": {
@@ -99,7 +99,7 @@ class Work {
   }
 
   /** A node never answers with what its own writes have overtaken. */
-  async read(node: ClusterNode, key: string, run: () => Promise<unknown>): Promise<void> {
+  async #read(node: ClusterNode, key: string, run: () => Promise<unknown>): Promise<void> {
     const beganAt = this.#cluster.scheduler.nowMs;
     const value = await this.#calls.watch(node, `read ${key}`, run());
     if (WarpError.is(value)) return;
