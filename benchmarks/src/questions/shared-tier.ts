@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { startService } from "@warp/tests-services/servers";
 import { Child } from "../child.ts";
+import type { Order } from "../contestant.ts";
 import type { Answer, Question } from "../question.ts";
-import type { Order } from "../shared-contestant.ts";
 import { interleave, type Standing } from "../statistics.ts";
 import {
   plainNames,
@@ -13,7 +13,7 @@ import {
   warpSharedName,
 } from "../subjects/shared.ts";
 
-const program = fileURLToPath(new URL("../shared-contestant.js", import.meta.url));
+const program = fileURLToPath(new URL("../contestant.js", import.meta.url));
 const rounds = 9;
 
 type Contestants = ReadonlyMap<string, Child<Order>>;
