@@ -22,7 +22,7 @@ const refusedSubject = ({ permissionContext, error }: NatsStatus): string | unde
 /** Tells any number of listeners what becomes of a connection. It listens itself only while somebody listens to it. */
 export class ConnectionWatch {
   readonly #connection: NatsClient;
-  readonly #listeners: Set<ConnectionListener> = new Set();
+  #listeners: readonly ConnectionListener[] = [];
   #statuses: NatsStatuses | undefined;
   #awaitsEnd = false;
 
@@ -31,11 +31,11 @@ export class ConnectionWatch {
   }
 
   add(listener: ConnectionListener): Cancel {
-    this.#listeners.add(listener);
+    this.#listeners = [...this.#listeners, listener];
     this.#start();
     return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
+      this.#listeners = this.#listeners.filter((other) => other !== listener);
+      if (this.#listeners.length > 0) return;
       this.#statuses?.stop?.();
       this.#statuses = undefined;
     };
@@ -66,6 +66,6 @@ export class ConnectionWatch {
   }
 
   #tell(what: (listener: ConnectionListener) => void): void {
-    for (const listener of [...this.#listeners]) what(listener);
+    for (const listener of this.#listeners) what(listener);
   }
 }

@@ -58,7 +58,7 @@ export class NatsBus implements Bus {
     this.#requireRoom(frame);
     const { subject, clock } = this.#settings;
     // The client keeps it in its buffer also when nobody waits any more, and then it is the caller's again.
-    const own = new Uint8Array(frame);
+    const own = Buffer.from(frame);
     if (to !== undefined) return await this.#sender.send(directSubject(subject, to), own, options);
     if (this.#stream === undefined) return await this.#sender.send(broadcastSubject(subject), own, options);
     await within(this.#store(this.#stream, own, options), { operation: "publish", call: options, clock });

@@ -1,5 +1,5 @@
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
-import type { CallOptions, Clock } from "@warp/core";
+import { type CallOptions, type Clock, isAborted } from "@warp/core";
 import type { ConnectionWatch } from "./connection-watch.ts";
 import { busError, unavailable } from "./failures.ts";
 import type { NatsClient } from "./nats-client.ts";
@@ -9,7 +9,7 @@ import { within } from "./within.ts";
 interface Outgoing {
   readonly subject: string;
   readonly data: Uint8Array;
-  isAwaited: boolean;
+  readonly call: CallOptions | undefined;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -32,18 +32,12 @@ export class Sender {
   }
 
   /** Resolves once the server has the message. */
-  async send(subject: string, data: Uint8Array, call: CallOptions | undefined): Promise<void> {
-    let outgoing: Outgoing | undefined;
+  send(subject: string, data: Uint8Array, call: CallOptions | undefined): Promise<void> {
     const taken = new Promise<void>((resolve, reject) => {
-      outgoing = { subject, data, isAwaited: true, resolve, reject };
-      this.#waiting.push(outgoing);
+      this.#waiting.push({ subject, data, call, resolve, reject });
       if (this.#waiting.length === 1) this.#sendSoon();
     });
-    try {
-      await within(taken, { operation: "publish", call, clock: this.#clock });
-    } finally {
-      if (outgoing !== undefined) outgoing.isAwaited = false;
-    }
+    return within(taken, { operation: "publish", call, clock: this.#clock });
   }
 
   /** After all that is due in this turn: what one reply set off shares one write to the socket, and one PING. */
@@ -57,7 +51,7 @@ export class Sender {
     this.#waiting = [];
     const sent: Outgoing[] = [];
     for (const outgoing of waiting) {
-      if (!outgoing.isAwaited) continue;
+      if (isAborted(outgoing.call)) continue;
       try {
         this.#connection.publish(outgoing.subject, outgoing.data);
         sent.push(outgoing);

@@ -1,5 +1,8 @@
-import type { CallOptions, Clock } from "@warp/core";
+import { type CallOptions, type Cancel, type Clock, isAborted } from "@warp/core";
 import { busError } from "./failures.ts";
+
+/** A signal costs much of a call: it is asked for by those that take longer than this, in milliseconds. */
+const promptMs = 20;
 
 /** How long a call waits, and with what. */
 export interface Patience {
@@ -10,8 +13,8 @@ export interface Patience {
 
 /** @throws {WarpError} `ABORTED` if nobody waits any more: then nothing is sent. */
 export const requireAwaited = (call: CallOptions | undefined, operation: string): void => {
-  if (call?.signal?.aborted === true)
-    throw busError("ABORTED", `the ${operation} was aborted before it was sent`, operation, call.signal.reason);
+  if (isAborted(call))
+    throw busError("ABORTED", `the ${operation} was aborted before it was sent`, operation, call?.signal?.reason);
 };
 
 /**
@@ -19,24 +22,38 @@ export const requireAwaited = (call: CallOptions | undefined, operation: string)
  * @throws {WarpError} `DEADLINE_EXCEEDED` after `timeoutMs`, `ABORTED` with the signal; else what `work` rejects with.
  */
 export const within = <T>(work: Promise<T>, { operation, call, clock }: Patience): Promise<T> => {
-  const { signal, timeoutMs } = call ?? {};
-  if (signal === undefined && timeoutMs === undefined) return work;
+  if (call === undefined) return work;
   return new Promise((resolve, reject) => {
+    const { timeoutMs = Number.POSITIVE_INFINITY } = call;
+    let signal: AbortSignal | undefined;
+    let cancel: Cancel | undefined;
     // Whatever comes first: `work` may never settle, and the signal may outlive it.
-    const done = (settle: () => void): void => {
+    const done = (): void => {
       cancel?.();
       signal?.removeEventListener("abort", onAbort);
-      settle();
     };
-    const refuse = (code: "ABORTED" | "DEADLINE_EXCEEDED", message: string, cause?: unknown): void =>
-      done(() => reject(busError(code, message, operation, cause)));
+    const refuse = (code: "ABORTED" | "DEADLINE_EXCEEDED", message: string, cause?: unknown): void => {
+      done();
+      reject(busError(code, message, operation, cause));
+    };
     const onAbort = (): void => refuse("ABORTED", `the ${operation} was aborted`, signal?.reason);
     const onTimeout = (): void => refuse("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`);
-    const cancel = timeoutMs === undefined ? undefined : clock.schedule(timeoutMs, onTimeout);
-    signal?.addEventListener("abort", onAbort);
+    const onSlow = (): void => {
+      cancel = Number.isFinite(timeoutMs) ? clock.schedule(timeoutMs - promptMs, onTimeout) : undefined;
+      signal = call.signal;
+      if (signal?.aborted === true) onAbort();
+      else signal?.addEventListener("abort", onAbort);
+    };
+    cancel = timeoutMs <= promptMs ? clock.schedule(timeoutMs, onTimeout) : clock.schedule(promptMs, onSlow);
     work.then(
-      (result) => done(() => resolve(result)),
-      (error: unknown) => done(() => reject(error)),
+      (result) => {
+        done();
+        resolve(result);
+      },
+      (error: unknown) => {
+        done();
+        reject(error);
+      },
     );
   });
 };

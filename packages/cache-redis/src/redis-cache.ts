@@ -1,6 +1,7 @@
 import {
   type CallOptions,
   type Cancel,
+  isAborted,
   type SharedCache,
   type SharedPut,
   type SharedSlot,
@@ -78,8 +79,8 @@ const slotsOf = (values: Buffer | readonly Buffer[], now: number): readonly Redi
 };
 
 /** What nobody waits for any more would only land late. */
-const requireWanted = ({ signal }: CallOptions): void => {
-  if (signal?.aborted === true) throw new Error("the call was given up before it was sent");
+const requireWanted = (options: CallOptions): void => {
+  if (isAborted(options)) throw new Error("the call was given up before it was sent");
 };
 
 const isUnknownScript = (error: unknown): boolean =>
@@ -191,7 +192,7 @@ export class RedisCache implements SharedCache {
     await this.#send(items, options, sendBatch);
   }
 
-  /** Sends one command for each batch of `items`, all at once. The signal is asked for only after a wait: it costs much of a call. */
+  /** Sends one command for each batch of `items`, all at once. */
   async #send<T extends Item>(
     items: readonly T[],
     options: CallOptions,

@@ -31,7 +31,7 @@ export type { LockOptions } from "./paths/lock.ts";
 export type { ManyLoader } from "./paths/many.ts";
 export type { WarmupOptions, WarmupProgress } from "./paths/warmup.ts";
 export type { Bus, BusListener, NodeId } from "./ports/bus.ts";
-export type { CallOptions } from "./ports/call-options.ts";
+export { type CallOptions, isAborted } from "./ports/call-options.ts";
 export type { ChangeFeed, ChangeListener } from "./ports/change-feed.ts";
 export type { Codec } from "./ports/codec.ts";
 export type { History } from "./ports/history.ts";

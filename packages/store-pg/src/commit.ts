@@ -1,6 +1,7 @@
 import {
   type CallOptions,
   conflictError,
+  isAborted,
   type Mutation,
   type OperationId,
   type StoredRecord,
@@ -103,7 +104,7 @@ export class Committer {
       try {
         return await this.#attempt(operation, owned, this.#limits(leftMs, options));
       } catch (error) {
-        if (attempt === mostAttempts || !isPassing(error) || options?.signal?.aborted === true) throw error;
+        if (attempt === mostAttempts || !isPassing(error) || isAborted(options)) throw error;
       }
     }
   }
@@ -116,7 +117,7 @@ export class Committer {
       stageMs,
       lockMs: Math.min(askedMs, leftMs - leftMs / stages),
       // Whoever waited in vain has drawn conclusions from it: what is sent after that would land too late.
-      stillWanted: () => options?.signal?.aborted !== true && performance.now() - began <= leftMs / stages,
+      stillWanted: () => !isAborted(options) && performance.now() - began <= leftMs / stages,
     };
   }
 

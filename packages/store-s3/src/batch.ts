@@ -70,7 +70,7 @@ export class BatchCommitter {
     const timeoutMs = Math.min(options?.timeoutMs ?? Number.POSITIVE_INFINITY, transactionDeadlineMs);
     const values = mutations.map(bytesOf);
     const endsAt = timers.monotonic() + timeoutMs;
-    return await within(timers, { ...options, timeoutMs }, async (signal) => {
+    return await within(timers, { signal: options?.signal, timeoutMs }, async (signal) => {
       const attempt = { operation, mutations, values, endsAt, signal };
       return mutations.every(({ kind }) => kind === "check") ? await this.#check(attempt) : await this.#write(attempt);
     });

@@ -1,10 +1,12 @@
 import type { Clock } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
+import { TransientMap } from "./transient-map.ts";
 
 const mostKeys = 100_000;
 const mostFinished = 100_000;
 
 interface Fence {
+  readonly operation: OperationId;
   /** On the monotonic clock. */
   until: number;
   readonly keys: Set<string>;
@@ -18,8 +20,8 @@ interface Fence {
  */
 export class Fences {
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #fences: Map<OperationId, Fence> = new Map();
-  readonly #byKey: Map<string, Set<OperationId>> = new Map();
+  readonly #fences: TransientMap<Fence> = new TransientMap();
+  readonly #byKey: TransientMap<readonly Fence[]> = new TransientMap();
   /** Until when it is remembered, on the monotonic clock. Oldest first. */
   readonly #finished: Map<OperationId, number> = new Map();
 
@@ -40,15 +42,14 @@ export class Fences {
     if (this.#finished.has(operation) || this.#byKey.size + keys.length > mostKeys) return false;
     let fence = this.#fences.get(operation);
     if (fence === undefined) {
-      fence = { until: 0, keys: new Set() };
+      fence = { operation, until: 0, keys: new Set() };
       this.#fences.set(operation, fence);
     }
     fence.until = this.#clock.monotonic() + forMs;
     for (const key of keys) {
+      if (fence.keys.has(key)) continue;
       fence.keys.add(key);
-      const operations = this.#byKey.get(key);
-      if (operations === undefined) this.#byKey.set(key, new Set([operation]));
-      else operations.add(operation);
+      this.#byKey.set(key, [...(this.#byKey.get(key) ?? []), fence]);
     }
     return true;
   }
@@ -58,26 +59,25 @@ export class Fences {
     this.#remember(operation, rememberMs);
     const fence = this.#fences.get(operation);
     if (fence === undefined) return;
-    for (const key of keys ?? fence.keys) if (fence.keys.delete(key)) this.#unfence(key, operation);
+    for (const key of keys ?? fence.keys) if (fence.keys.delete(key)) this.#unfence(key, fence);
     if (fence.keys.size === 0) this.#fences.delete(operation);
   }
 
   has(key: string): boolean {
     if (this.#byKey.size === 0) return false;
-    const operations = this.#byKey.get(key);
-    if (operations === undefined) return false;
+    const fences = this.#byKey.get(key);
+    if (fences === undefined) return false;
     const now = this.#clock.monotonic();
-    for (const operation of operations) if (now < (this.#fences.get(operation)?.until ?? 0)) return true;
-    return false;
+    return fences.some(({ until }) => now < until);
   }
 
   /** Lets go of what time has lifted. */
   sweep(): void {
     const now = this.#clock.monotonic();
-    for (const [operation, { until, keys }] of this.#fences) {
-      if (now < until) continue;
-      this.#fences.delete(operation);
-      for (const key of keys) this.#unfence(key, operation);
+    for (const fence of this.#fences.values()) {
+      if (now < fence.until) continue;
+      this.#fences.delete(fence.operation);
+      for (const key of fence.keys) this.#unfence(key, fence);
     }
     for (const [operation, until] of this.#finished) {
       // Each was remembered for about as long as the next.
@@ -86,9 +86,10 @@ export class Fences {
     }
   }
 
-  #unfence(key: string, operation: OperationId): void {
-    const operations = this.#byKey.get(key);
-    if (operations?.delete(operation) === true && operations.size === 0) this.#byKey.delete(key);
+  #unfence(key: string, fence: Fence): void {
+    const others = this.#byKey.get(key)?.filter((other) => other !== fence) ?? [];
+    if (others.length > 0) this.#byKey.set(key, others);
+    else this.#byKey.delete(key);
   }
 
   #remember(operation: OperationId, forMs: number): void {

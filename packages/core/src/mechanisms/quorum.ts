@@ -37,6 +37,8 @@ export class Quorum {
   readonly #partly: Map<NodeId, Set<number>> = new Map();
   readonly #mismatched: Set<NodeId> = new Set();
   #onSatisfied: (() => void) | undefined;
+  #onFailed: ((error: unknown) => void) | undefined;
+  /** Rejects if the announcement fails before that. */
   readonly satisfied: Promise<void>;
 
   /** @param writer Counts as one. @param zone The writer's; nodes without a zone are in one of that name, "". */
@@ -48,8 +50,9 @@ export class Quorum {
   ) {
     this.#required = required;
     this.#parts = parts;
-    this.satisfied = new Promise((resolve) => {
+    this.satisfied = new Promise((resolve, reject) => {
       this.#onSatisfied = resolve;
+      this.#onFailed = reject;
     });
     this.#count(writer, zone);
   }
@@ -65,7 +68,7 @@ export class Quorum {
   /** Members have come or gone meanwhile. */
   require(required: { readonly replicas: number; readonly zones: number }): void {
     this.#required = required;
-    if (this.isSatisfied) this.#onSatisfied?.();
+    this.#settle();
   }
 
   get acknowledged(): number {
@@ -87,9 +90,18 @@ export class Quorum {
 
   acknowledge(node: NodeId, part: number, zone: string): void {
     if (this.#acknowledged.has(node) || this.#mismatched.has(node) || part >= this.#parts) return;
+    if (this.#parts === 1) {
+      this.#count(node, zone);
+      return;
+    }
     const parts = this.#partly.get(node) ?? new Set();
     this.#partly.set(node, parts.add(part));
     if (parts.size === this.#parts) this.#count(node, zone);
+  }
+
+  /** Nobody can be told. */
+  fail(error: unknown): void {
+    this.#onFailed?.(error);
   }
 
   mismatch(node: NodeId): void {
@@ -98,6 +110,12 @@ export class Quorum {
 
   #count(node: NodeId, zone: string): void {
     this.#acknowledged.set(node, zone);
-    if (this.isSatisfied) this.#onSatisfied?.();
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#onSatisfied === undefined || !this.isSatisfied) return;
+    this.#onSatisfied();
+    this.#onSatisfied = undefined;
   }
 }

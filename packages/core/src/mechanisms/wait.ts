@@ -65,5 +65,14 @@ export const late: unique symbol = Symbol("late");
 export const within = <T>(clock: Clock, promise: Promise<T>, ms: number): Promise<T | typeof late> =>
   new Promise((resolve, reject) => {
     const cancel = clock.schedule(ms, () => resolve(late));
-    promise.then(resolve, reject).finally(cancel);
+    promise.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
   });

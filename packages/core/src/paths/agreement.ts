@@ -17,9 +17,10 @@ export interface Agreement {
 
 /** The strong keys among `keys`. */
 const strongOf = (keys: ReadonlyMap<string, Registration>): ReadonlyMap<string, Registration> => {
-  for (const { isStrong } of keys.values())
-    if (isStrong) return new Map([...keys].filter(([, registration]) => registration.isStrong));
-  return noKeys;
+  let count = 0;
+  for (const { isStrong } of keys.values()) if (isStrong) count++;
+  if (count === keys.size) return keys;
+  return count === 0 ? noKeys : new Map([...keys].filter(([, registration]) => registration.isStrong));
 };
 
 const noKeys: ReadonlyMap<string, Registration> = new Map();
@@ -33,7 +34,9 @@ class StrongAgreement implements Agreement {
   readonly #side: Consents;
   readonly #run: CommitRun;
   readonly #operation: string;
-  readonly #keys: ReadonlyMap<string, Registration>;
+  readonly #registrations: ReadonlyMap<string, Registration>;
+  /** In sorted order. */
+  readonly #keys: readonly string[];
   #consent: Promise<void>;
   /** On the monotonic clock: from then on fences may end before a commit that is sent now is answered. */
   #staleFrom = 0;
@@ -42,21 +45,25 @@ class StrongAgreement implements Agreement {
     this.#context = context;
     this.#side = side;
     this.#run = run;
-    this.#keys = keys;
+    this.#registrations = keys;
+    this.#keys = [...keys.keys()].sort();
     this.#operation = newOperation(context);
-    context.fences.raise(this.#operation, [...keys.keys()], side.fenceMs);
-    for (const key of keys.keys()) dropLocal(context, key);
+    this.#fence();
+    for (const key of this.#keys) dropLocal(context, key);
     this.#consent = this.#announce();
   }
 
   readonly ready = async (): Promise<void> => {
-    if (this.#context.clock.monotonic() >= this.#staleFrom) this.#consent = this.#announce();
+    if (this.#context.clock.monotonic() >= this.#staleFrom) {
+      this.#fence();
+      this.#consent = this.#announce();
+    }
     await this.#consent;
   };
 
   async conclude(keys: readonly string[], apply: () => void): Promise<void> {
-    const strong = keys.filter((key) => this.#keys.has(key));
-    const others = keys.filter((key) => !this.#keys.has(key));
+    const strong = keys.filter((key) => this.#registrations.has(key));
+    const others = keys.filter((key) => !this.#registrations.has(key));
     await dropElsewhere(
       this.#context,
       keys,
@@ -86,13 +93,10 @@ class StrongAgreement implements Agreement {
   }
 
   #announce(): Promise<void> {
-    const { clock } = this.#context;
-    this.#staleFrom = clock.monotonic() + this.#side.fenceMs / 2;
-    this.#context.fences.raise(this.#operation, [...this.#keys.keys()], this.#side.fenceMs);
     const consent = this.#side.prepare({
       operation: this.#operation,
-      keys: [...this.#keys.keys()].sort(),
-      rules: [...new Set(this.#keys.values())].map(({ quorum }) => quorum),
+      keys: this.#keys,
+      rules: [...this.#registrations.values()].map(({ quorum }) => quorum),
       call: this.#run.operation,
       key: this.#run.key,
       isWanted: () => !this.#run.cancelled,
@@ -100,6 +104,11 @@ class StrongAgreement implements Agreement {
     // It is looked at when the commit is ready to be sent.
     consent.catch(() => undefined);
     return consent;
+  }
+
+  #fence(): void {
+    this.#staleFrom = this.#context.clock.monotonic() + this.#side.fenceMs / 2;
+    this.#context.fences.raise(this.#operation, this.#keys, this.#side.fenceMs);
   }
 
   #lift(): void {

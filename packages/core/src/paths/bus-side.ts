@@ -62,7 +62,7 @@ export class BusSide implements Announcer {
     this.#incarnation = random.id();
     this.peers = new Peers(vanishAfterMs, settings.memberTimeoutMs, parts.onNodes);
     const overheadBytes = frameOverheadBytes(
-      this.#header(Number.MAX_SAFE_INTEGER, longestName),
+      this.#frame(Number.MAX_SAFE_INTEGER, [], longestName),
       settings.secret !== undefined,
     );
     const leastBytes = overheadBytes + leastRoomBytes;
@@ -131,7 +131,9 @@ export class BusSide implements Announcer {
 
   /** Sends what is not counted, now and beside whatever else is being sent. @param to One node. */
   async tell(bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
-    await Promise.all(inFrames(bodies, this.roomBytes).map((some) => this.#send(0, some, to)));
+    const frames = inFrames(bodies, this.roomBytes);
+    if (frames.length === 1) await this.#send(0, bodies, to);
+    else await Promise.all(frames.map((some) => this.#send(0, some, to)));
   }
 
   flushed(): Promise<void> {
@@ -196,7 +198,7 @@ export class BusSide implements Announcer {
     }
   }
 
-  #header(number: number, to?: NodeId): Omit<Frame, "bodies"> {
+  #frame(number: number, bodies: readonly FrameBody[], to?: NodeId): Frame {
     const { settings, clock } = this.#context;
     return {
       cluster: settings.cluster,
@@ -205,13 +207,14 @@ export class BusSide implements Announcer {
       number,
       to,
       sentAt: clock.now(),
+      bodies,
     };
   }
 
   async #send(number: number, bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
     const { bus, guard } = this.#parts;
     const { meters, settings } = this.#context;
-    const bytes = encodeFrame({ ...this.#header(number, to), bodies }, settings.secret);
+    const bytes = encodeFrame(this.#frame(number, bodies, to), settings.secret);
     try {
       await guard.call({ operation: "publish" }, (call) => bus.publish(bytes, to, call));
     } catch (error) {

@@ -200,7 +200,7 @@ export const commitOnce = async (
   // What only checks changes nothing: whoever leaves meanwhile knows as much.
   run.sent = mutations.some(({ kind }) => kind !== "check");
   const { operation, reply } = await send(store, run, named, mutations, () => newOperation(context));
-  if (reply.kind === "landed") return { ...reply, operation };
+  if (reply.kind === "landed") return { kind: "landed", operation, records: reply.records };
   if (reply.kind === "unknown") {
     const settled = await settleUnknown({ context, store, run, operation, mutations }, reply.error);
     if (settled.kind === "lost") run.sent = false;

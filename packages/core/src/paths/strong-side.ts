@@ -1,6 +1,7 @@
 import { WarpError } from "../errors.ts";
 import { Batcher } from "../mechanisms/batcher.ts";
 import { largestQuorum, Quorum } from "../mechanisms/quorum.ts";
+import { TransientMap } from "../mechanisms/transient-map.ts";
 import { waitFor, within } from "../mechanisms/wait.ts";
 import type { NodeId } from "../ports/bus.ts";
 import type { OperationId } from "../values/entry.ts";
@@ -50,7 +51,7 @@ export class StrongSide implements Consents {
   readonly #context: Context;
   readonly #bus: StrongBus;
   readonly #drop: (keys: readonly string[], sharedDropped: boolean) => void;
-  readonly #rounds: Map<OperationId, Quorum> = new Map();
+  readonly #rounds: TransientMap<Quorum> = new TransientMap();
   readonly #messages: Batcher<Message, undefined>;
   readonly #reported: Set<string> = new Set();
 
@@ -73,7 +74,7 @@ export class StrongSide implements Consents {
     const { operation, keys, rules } = announcement;
     const { settings, clock, meters } = this.#context;
     const began = clock.monotonic();
-    await this.#requireBus(announcement);
+    if (this.#bus.deaf) await this.#requireBus(announcement);
     const parts = partsOf(keys, this.#bus.roomBytes);
     const required = largestQuorum(rules, this.#bus.members);
     const quorum = new Quorum(required, parts.length, settings.node, settings.zone);
@@ -120,7 +121,6 @@ export class StrongSide implements Consents {
   /** @throws {WarpError} `UNAVAILABLE` where this node cannot hear. */
   async #requireBus({ call, key }: Announcement): Promise<void> {
     const { clock, settings } = this.#context;
-    if (!this.#bus.deaf) return;
     const details = { operation: call, port: "bus", key } as const;
     // A node that has just started is about to hear; one that has lost the bus has not.
     await waitFor(clock, this.#bus.live, { timeoutMs: settings.quorumDeadlineMs, details }).catch(() => undefined);
@@ -134,19 +134,18 @@ export class StrongSide implements Consents {
     endsAt: number,
   ): Promise<void> {
     const { clock, settings } = this.#context;
-    for (;;) {
-      const sent = Promise.all(bodies.map((body) => this.#messages.add({ to: undefined, body })));
-      const failed = sent.then(
-        () => new Promise<never>(() => undefined),
-        (cause: unknown) => {
-          throw this.#noBus(announcement, cause);
-        },
-      );
+    let latest = 0;
+    for (let round = 0; ; round++) {
+      latest = round;
+      const failed = (cause: unknown): void => {
+        // What became of an announcement that was made again says nothing any more.
+        if (round === latest) quorum.fail(this.#noBus(announcement, cause));
+      };
+      for (const body of bodies) this.#messages.add({ to: undefined, body }).catch(failed);
       // One node alone is quorum enough: the others are told, and not waited for.
-      failed.catch(() => undefined);
       if (quorum.isSatisfied) return;
       const patienceMs = Math.min(settings.quorumDeadlineMs / announcements, endsAt - clock.monotonic());
-      await Promise.race([failed, within(clock, quorum.satisfied, Math.max(0, patienceMs))]);
+      await within(clock, quorum.satisfied, Math.max(0, patienceMs));
       quorum.require(largestQuorum(announcement.rules, this.#bus.members));
       if (quorum.isSatisfied) return;
       if (clock.monotonic() >= endsAt || !announcement.isWanted()) throw refusal(announcement, quorum);
@@ -167,6 +166,11 @@ export class StrongSide implements Consents {
 
   /** One frame for all that goes to the same place. */
   async #sendAll(messages: readonly Message[]): Promise<readonly undefined[]> {
+    const [first] = messages;
+    if (first !== undefined && messages.length === 1) {
+      await this.#bus.tell([first.body], first.to);
+      return [undefined];
+    }
     const byPlace = new Map<NodeId | undefined, StrongBody[]>();
     for (const { to, body } of messages) {
       const bodies = byPlace.get(to);

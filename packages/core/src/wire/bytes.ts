@@ -99,6 +99,11 @@ export class Writer {
     return this.#bytes.length === this.#length ? this.#bytes : this.#bytes.slice(0, this.#length);
   }
 
+  /** Begins anew, in the same place. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** What was written so far, without a copy: valid until the next write. */
   written(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);

@@ -110,11 +110,14 @@ const writePayload = (payload: Writer, body: FrameBody): number => {
   }
 };
 
+/** Reused: a payload is written in one go, and its length goes before it. */
+const scratch = new Writer();
+
 /** Appends a body: kind, length, payload. */
 export const writeBody = (writer: Writer, body: FrameBody): void => {
-  const payload = new Writer();
-  const kind = writePayload(payload, body);
-  const bytes = payload.written();
+  scratch.clear();
+  const kind = writePayload(scratch, body);
+  const bytes = scratch.written();
   writer.byte(kind);
   writer.varint(bytes.length);
   writer.raw(bytes);
