@@ -49,7 +49,7 @@ export interface PgPrepared {
 /** The part of pg's `PoolClient` that this package calls. */
 export interface PgPoolClient {
   /** Sends one statement, in the order of the calls. */
-  query(query: string | PgPrepared, values?: unknown[]): Promise<PgResult>;
+  query(query: string | PgPrepared, values?: readonly unknown[]): Promise<PgResult>;
   /** Gives the connection back to the pool. @param destroy Close it instead: its state is not known. */
   release(destroy?: boolean): void;
   /** Hears that the connection broke between two statements; unheard, `pg` ends the process. */
@@ -76,7 +76,7 @@ export interface PgliteDatabase extends PgliteTransaction {
   transaction<T>(run: (transaction: PgliteTransaction) => Promise<T>): Promise<T>;
 }
 
-const rowsOf = async (result: Promise<PgResult>): Promise<readonly PgRow[]> => (await result).rows as PgRow[];
+const rowsOf = (result: PgResult): readonly PgRow[] => result.rows as PgRow[];
 
 /** How a pool is used. */
 export interface PgPoolOptions {
@@ -103,11 +103,15 @@ const preparing = (): Prepare => {
   };
 };
 
-/** The one connection of a transaction. */
-const queryable = (connection: PgPoolClient, prepare: Prepare): PgQueryable => ({
+/** Sends one statement on one connection. */
+const send = (
+  connection: PgPoolClient,
+  prepare: Prepare,
+  text: string,
+  values: readonly unknown[],
+): Promise<PgResult> =>
   // What takes no values is no statement of every day.
-  query: (text, values) => rowsOf(connection.query(values.length === 0 ? text : prepare(text), [...values])),
-});
+  connection.query(values.length === 0 ? text : prepare(text), values);
 
 const beginning = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
@@ -121,14 +125,14 @@ const beginWith = (limits: PgLimits | undefined): string => {
 
 const ignore = (): void => {};
 
-interface CheckedOut {
-  readonly connection: PgPoolClient;
-  /** To be called once. @param usable Whether the connection is whole, and outside of any transaction. */
-  giveBack(usable: boolean): void;
-}
+/** To be called once for each connection. @param usable Whether it is whole, and outside of any transaction. */
+const giveBack = (connection: PgPoolClient, usable: boolean): void => {
+  connection.removeListener("error", ignore);
+  connection.release(!usable);
+};
 
 /** @throws {WarpError} `UNAVAILABLE`: without a connection nothing was sent. */
-const checkOut = async (pool: PgPool, stillWanted: StillWanted = () => true): Promise<CheckedOut> => {
+const checkOut = async (pool: PgPool, stillWanted: StillWanted | undefined): Promise<PgPoolClient> => {
   let connection: PgPoolClient;
   try {
     connection = await pool.connect();
@@ -137,12 +141,8 @@ const checkOut = async (pool: PgPool, stillWanted: StillWanted = () => true): Pr
   }
   // A connection that breaks between two statements emits an error, which the next statement reports anyway.
   connection.on("error", ignore);
-  const giveBack = (usable: boolean): void => {
-    connection.removeListener("error", ignore);
-    connection.release(!usable);
-  };
-  if (stillWanted()) return { connection, giveBack };
-  giveBack(true);
+  if (stillWanted === undefined || stillWanted()) return connection;
+  giveBack(connection, true);
   throw notSent();
 };
 
@@ -164,30 +164,32 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
   const prepare: Prepare = statements === "prepared" ? preparing() : (text) => text;
   return {
     async query(text, values, stillWanted) {
-      const { connection, giveBack } = await checkOut(pool, stillWanted);
+      const connection = await checkOut(pool, stillWanted);
       let usable = true;
       try {
-        return await queryable(connection, prepare).query(text, values);
+        return rowsOf(await send(connection, prepare, text, values));
       } catch (error) {
         usable = leavesUsable(error);
         throw error;
       } finally {
-        giveBack(usable);
+        giveBack(connection, usable);
       }
     },
     async transaction(run, limits) {
-      const { connection, giveBack } = await checkOut(pool, limits?.stillWanted);
+      const connection = await checkOut(pool, limits?.stillWanted);
       let usable = true;
       try {
         await connection.query(beginWith(limits));
-        const result = await run(queryable(connection, prepare));
+        const result = await run({
+          query: async (text, values) => rowsOf(await send(connection, prepare, text, values)),
+        });
         await connection.query("COMMIT");
         return result;
       } catch (error) {
         usable = (await rollBack(connection)) && !isReadOnly(error);
         throw error;
       } finally {
-        giveBack(usable);
+        giveBack(connection, usable);
       }
     },
   };
@@ -196,7 +198,7 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
 const pgliteQueryable = (database: PgliteTransaction): PgQueryable => ({
   async query(text, values) {
     try {
-      return await rowsOf(database.query(text, [...values]));
+      return rowsOf(await database.query(text, [...values]));
     } finally {
       // It answers without leaving the microtask queue: timers would wait until nobody asks it for anything any more.
       await turnOfEventLoop();

@@ -81,13 +81,13 @@ export class StoreAccess {
 
   /** Independent reads that are sent now, together where that is cheaper; answers in the order of `keys`. @param unless As in `get`. */
   async readEach(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
-    if (this.#sharesRoundTrips) return await this.readNow(keys, unless);
+    if (this.#sharesRoundTrips && keys.length > 1) return await this.readNow(keys, unless);
     return await Promise.all(keys.map((key, index) => this.#readAlone({ key, unless: unless[index] })));
   }
 
   /** As one state of the store, in one statement that is sent now and shared with nobody. @param unless As in `get`. */
-  async readNow(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
-    return await this.#read(keys.map((key, index) => ({ key, unless: unless[index] })));
+  readNow(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
+    return this.#read(keys.map((key, index) => ({ key, unless: unless[index] })));
   }
 
   /** The records of `keys`, as one state of the store. */
@@ -194,8 +194,8 @@ export class StoreAccess {
     return this.#sharesRoundTrips ? this.#reads.add(lookup) : this.#readAlone(lookup);
   }
 
-  async #readAlone({ key, unless, call = { operation: "get", key } }: Lookup): Promise<Found> {
-    return await this.guard.call(call, (options) => this.store.get(key, unless, options));
+  #readAlone({ key, unless, call = { operation: "get", key } }: Lookup): Promise<Found> {
+    return this.guard.call(call, (options) => this.store.get(key, unless, options));
   }
 
   #learn(operation: OperationId, records: readonly (StoredRecord | undefined)[]): void {
