@@ -12,7 +12,9 @@ const written: readonly (readonly [sign: string, column: string])[] = [
 ];
 
 export const toColumn = (key: string): string =>
-  written.reduce((text, [sign, column]) => text.replaceAll(sign, column), key);
+  written.some(([sign]) => key.includes(sign))
+    ? written.reduce((text, [sign, column]) => text.replaceAll(sign, column), key)
+    : key;
 
 export const fromColumn = (column: string): string =>
   column.includes(mark) ? written.reduceRight((text, [sign, from]) => text.replaceAll(from, sign), column) : column;

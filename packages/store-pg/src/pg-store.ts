@@ -72,12 +72,11 @@ export class PgStore implements Store, History {
 
   async get(key: string, unless?: Revision): Promise<StoredRecord | "unchanged" | undefined> {
     this.#reaper.start();
-    const values = [this.#clock(), toColumn(key)];
     if (unless === undefined) {
-      const [row] = await this.#client.query(this.#reads.get, values);
+      const [row] = await this.#client.query(this.#reads.get, [this.#clock(), toColumn(key)]);
       return row === undefined ? undefined : recordOf(row);
     }
-    const [row] = await this.#client.query(this.#reads.getUnless, [...values, unless]);
+    const [row] = await this.#client.query(this.#reads.getUnless, [this.#clock(), toColumn(key), unless]);
     if (row === undefined) return undefined;
     return row.packed === null ? "unchanged" : unpackedRecord(row);
   }

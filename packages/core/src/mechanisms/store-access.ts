@@ -81,7 +81,9 @@ export class StoreAccess {
 
   /** Independent reads that are sent now, together where that is cheaper; answers in the order of `keys`. @param unless As in `get`. */
   async readEach(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
-    if (this.#sharesRoundTrips && keys.length > 1) return await this.readNow(keys, unless);
+    const [only] = keys;
+    if (only !== undefined && keys.length === 1) return [await this.#readAlone({ key: only, unless: unless[0] })];
+    if (this.#sharesRoundTrips) return await this.readNow(keys, unless);
     return await Promise.all(keys.map((key, index) => this.#readAlone({ key, unless: unless[index] })));
   }
 
