@@ -100,13 +100,13 @@ export class PgStore implements Store, History {
    *   deadlock, a serialization failure, any other refusal of the server, or no connection to send it on.
    * @throws Anything else the client reports: the commit may have landed, or may still.
    */
-  async commit(
+  commit(
     operation: OperationId,
     mutations: readonly Mutation[],
     options?: CallOptions,
   ): Promise<readonly (StoredRecord | undefined)[]> {
     this.#reaper.start();
-    return await this.#committer.commit(operation, mutations, options);
+    return this.#committer.commit(operation, mutations, options);
   }
 
   /** In the order of code points. Each page is one statement; between pages nothing is held at the server. */

@@ -1,10 +1,10 @@
 import { type PortName, WarpError, type WarpErrorDetails } from "../errors.ts";
 import type { CallOptions } from "../ports/call-options.ts";
 import type { Tracer } from "../ports/tracer.ts";
-import type { Clock } from "../values/clock.ts";
+import type { Cancel, Clock } from "../values/clock.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Histogram } from "./histogram.ts";
-import { deadlineError, waitFor } from "./wait.ts";
+import { deadlineError } from "./wait.ts";
 
 export interface GuardOptions {
   readonly port: PortName;
@@ -97,31 +97,47 @@ export class Guard {
     return this.#run(call, run);
   }
 
-  async #run<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
+  // With as few promises as can be: this is part of every read that leaves the process.
+  #run<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
     const { port, clock, deadlineMs, breaker, latency, tracer } = this.#options;
     const timeoutMs = Math.max(0, Math.min(deadlineMs, call.timeoutMs ?? deadlineMs));
     const options = new CancellableOptions(timeoutMs);
-    const details = this.#details(call);
     const { operation, key } = call;
     const span = tracer?.startSpan(`warp.${port}`, key === undefined ? { operation } : { operation, key });
     const began = clock.monotonic();
-    try {
-      const work = run(options);
-      const result = await waitFor(clock, work, { timeoutMs, details });
-      breaker?.succeeded();
-      latency("ok").observe((clock.monotonic() - began) / 1_000);
-      span?.end();
-      return result;
-    } catch (error) {
-      const timedOut = clock.monotonic() - began >= timeoutMs;
-      options.abort();
-      latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
-      span?.end(error);
-      if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
-      // A caller in a hurry says nothing about the other side.
-      else if (!timedOut || timeoutMs >= deadlineMs) breaker?.failed();
-      throw this.#wrap(error, timedOut, timeoutMs, details);
-    }
+    return new Promise<T>((resolve, reject) => {
+      let ended = false;
+      const onResult = (result: T): void => {
+        if (ended) return;
+        ended = true;
+        cancel?.();
+        breaker?.succeeded();
+        latency("ok").observe((clock.monotonic() - began) / 1_000);
+        span?.end();
+        resolve(result);
+      };
+      const onError = (error: unknown): void => {
+        if (ended) return;
+        ended = true;
+        cancel?.();
+        const timedOut = clock.monotonic() - began >= timeoutMs;
+        options.abort();
+        latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
+        span?.end(error);
+        if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
+        // A caller in a hurry says nothing about the other side.
+        else if (!timedOut || timeoutMs >= deadlineMs) breaker?.failed();
+        reject(this.#wrap(error, timedOut, timeoutMs, this.#details(call)));
+      };
+      let cancel: Cancel | undefined;
+      try {
+        run(options).then(onResult, onError);
+        if (timeoutMs !== Number.POSITIVE_INFINITY)
+          cancel = clock.schedule(timeoutMs, () => onError(deadlineError(timeoutMs, this.#details(call))));
+      } catch (error) {
+        onError(error);
+      }
+    });
   }
 
   #wrap(error: unknown, timedOut: boolean, timeoutMs: number, details: WarpErrorDetails): WarpError {

@@ -5,6 +5,7 @@ import { failureFor } from "./guard.ts";
 const cutting: Cutting = { pieces: 2, leastItems: 32 };
 
 interface Question<T, R> {
+  readonly key: string;
   readonly begun: T;
   readonly answer: Promise<R>;
   readonly resolve: (answer: R) => void;
@@ -55,33 +56,33 @@ export class Questions<T, A, R> {
       resolve = onAnswer;
       reject = onFailure;
     });
-    this.#open.set(key, { begun, answer, resolve, reject });
+    this.#open.set(key, { key, begun, answer, resolve, reject });
     return answer;
   }
 
   #flush(): void {
-    const asked = [...(this.#open as Map<string, Question<T, R>>)];
+    const asked = [...(this.#open as Map<string, Question<T, R>>).values()];
     // From here on nobody joins.
     this.#open = undefined;
     cutInPieces(asked, Number.POSITIVE_INFINITY, cutting, (some) => void this.#answer(some));
   }
 
-  async #answer(asked: readonly (readonly [key: string, question: Question<T, R>])[]): Promise<void> {
+  async #answer(asked: readonly Question<T, R>[]): Promise<void> {
     let answers: readonly A[];
     try {
       answers = await this.#send(
-        asked.map(([key]) => key),
-        asked.map(([, { begun }]) => begun),
+        asked.map(({ key }) => key),
+        asked.map(({ begun }) => begun),
       );
     } catch (error) {
-      for (const [key, { begun, reject }] of asked) {
+      for (const { key, begun, reject } of asked) {
         this.#fail(begun);
         reject(failureFor(key, error));
       }
       return;
     }
     let index = 0;
-    for (const [key, { begun, resolve, reject }] of asked) {
+    for (const { key, begun, resolve, reject } of asked) {
       try {
         resolve(this.#finish(key, begun, answers[index] as A));
       } catch (error) {

@@ -20,16 +20,19 @@ export interface Clock {
 // setTimeout takes 32-bit delays: a longer one would fire at once (Node.js manual, timers).
 const longestTimeoutMs = 2 ** 31 - 1;
 
-const schedule = (delayMs: number, run: () => void, background = false): Cancel => {
-  let handle: ReturnType<typeof setTimeout>;
-  const arm = (leftMs: number): void => {
-    handle = setTimeout(
-      () => (leftMs > longestTimeoutMs ? arm(leftMs - longestTimeoutMs) : run()),
-      Math.min(leftMs, longestTimeoutMs),
-    );
-    if (background) handle.unref();
+const scheduleInTurns = (delayMs: number, run: () => void, background: boolean): Cancel => {
+  let cancel: Cancel;
+  const next = (): void => {
+    cancel = schedule(delayMs - longestTimeoutMs, run, background);
   };
-  arm(Math.max(0, delayMs));
+  cancel = schedule(longestTimeoutMs, next, background);
+  return () => cancel();
+};
+
+const schedule = (delayMs: number, run: () => void, background = false): Cancel => {
+  if (delayMs > longestTimeoutMs) return scheduleInTurns(delayMs, run, background);
+  const handle = setTimeout(run, Math.max(0, delayMs));
+  if (background) handle.unref();
   return () => clearTimeout(handle);
 };
 
