@@ -1,4 +1,7 @@
-/** What core passes with every call to a port that does I/O. Not to be copied: core's `signal` and `aborted` are made when they are asked for. */
+/**
+ * What core passes with every call to a port that does I/O. Not to be copied with `{ ...options }`: core makes `signal`
+ * when it is asked for.
+ */
 export interface CallOptions {
   /** Aborted when nobody waits any more. An adapter whose client cannot abort may ignore it: core's deadline holds anyway. */
   readonly signal?: AbortSignal | undefined;
