@@ -1,9 +1,9 @@
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
-import { type CallOptions, type Clock, isAborted } from "@warp/core";
+import type { CallOptions, Clock } from "@warp/core";
 import type { ConnectionWatch } from "./connection-watch.ts";
 import { busError, unavailable } from "./failures.ts";
 import type { NatsClient } from "./nats-client.ts";
-import { within } from "./within.ts";
+import { requireAwaited, within } from "./within.ts";
 
 /** A message that waits for the server to take it. */
 interface Outgoing {
@@ -51,8 +51,8 @@ export class Sender {
     this.#waiting = [];
     const sent: Outgoing[] = [];
     for (const outgoing of waiting) {
-      if (isAborted(outgoing.call)) continue;
       try {
+        requireAwaited(outgoing.call, "publish");
         this.#connection.publish(outgoing.subject, outgoing.data);
         sent.push(outgoing);
       } catch (error) {

@@ -37,7 +37,11 @@ export const within = <T>(work: Promise<T>, { operation, call, clock }: Patience
       reject(busError(code, message, operation, cause));
     };
     const onAbort = (): void => refuse("ABORTED", `the ${operation} was aborted`, signal?.reason);
-    const onTimeout = (): void => refuse("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`);
+    const onTimeout = (): void => {
+      signal ??= isAborted(call) ? call.signal : undefined;
+      if (signal?.aborted === true) onAbort();
+      else refuse("DEADLINE_EXCEEDED", `NATS did not answer within ${timeoutMs} ms`);
+    };
     const onSlow = (): void => {
       cancel = Number.isFinite(timeoutMs) ? clock.schedule(timeoutMs - promptMs, onTimeout) : undefined;
       signal = call.signal;

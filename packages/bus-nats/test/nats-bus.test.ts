@@ -40,6 +40,21 @@ describe("NatsBus", () => {
     expect(calls).toEqual([]);
   });
 
+  it("says ABORTED of what was given up before its deadline, and of what was given up before it was sent", async () => {
+    const calls: string[] = [];
+    const silent = { ...noting(calls), flush: () => new Promise<void>(() => {}) };
+    const bus = new NatsBus(silent);
+    const underWay = new AbortController();
+    const published = bus.publish(bytes("1"), undefined, { signal: underWay.signal, timeoutMs: 10 });
+    const unsent = new AbortController();
+    const notSent = bus.publish(bytes("2"), undefined, { signal: unsent.signal, timeoutMs: 10 });
+    unsent.abort();
+    await expect(notSent).rejects.toMatchObject({ code: "ABORTED" });
+    expect(calls).toEqual(["publish warp.all 1"]);
+    underWay.abort();
+    await expect(published).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
   it("leaves nothing behind at a signal that outlives its calls, however they end", async () => {
     const { signal } = new AbortController();
     await new NatsBus(noting([])).publish(bytes("1"), undefined, { signal, timeoutMs: 60_000 });

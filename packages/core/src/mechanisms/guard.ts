@@ -99,37 +99,46 @@ export class Guard {
 
   // With as few promises as can be: this is part of every read that leaves the process.
   #run<T>(call: GuardedCall, run: (options: CallOptions) => Promise<T>): Promise<T> {
-    const { port, clock, deadlineMs, breaker, latency, tracer } = this.#options;
-    const timeoutMs = Math.max(0, Math.min(deadlineMs, call.timeoutMs ?? deadlineMs));
-    const options = new CancellableOptions(timeoutMs);
-    const { operation, key } = call;
-    const span = tracer?.startSpan(`warp.${port}`, key === undefined ? { operation } : { operation, key });
-    const began = clock.monotonic();
+    // What throws in here rejects the call, also a tracer or a logger that is not Warp's.
     return new Promise<T>((resolve, reject) => {
+      const { port, clock, deadlineMs, breaker, latency, tracer } = this.#options;
+      const timeoutMs = Math.max(0, Math.min(deadlineMs, call.timeoutMs ?? deadlineMs));
+      const options = new CancellableOptions(timeoutMs);
+      const { operation, key } = call;
+      const span = tracer?.startSpan(`warp.${port}`, key === undefined ? { operation } : { operation, key });
+      const began = clock.monotonic();
       let ended = false;
+      let cancel: Cancel | undefined;
       const onResult = (result: T): void => {
         if (ended) return;
         ended = true;
         cancel?.();
-        breaker?.succeeded();
-        latency("ok").observe((clock.monotonic() - began) / 1_000);
-        span?.end();
-        resolve(result);
+        try {
+          breaker?.succeeded();
+          latency("ok").observe((clock.monotonic() - began) / 1_000);
+          span?.end();
+          resolve(result);
+        } catch (error) {
+          reject(error);
+        }
       };
       const onError = (error: unknown): void => {
         if (ended) return;
         ended = true;
         cancel?.();
-        const timedOut = clock.monotonic() - began >= timeoutMs;
-        options.abort();
-        latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
-        span?.end(error);
-        if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
-        // A caller in a hurry says nothing about the other side.
-        else if (!timedOut || timeoutMs >= deadlineMs) breaker?.failed();
-        reject(this.#wrap(error, timedOut, timeoutMs, this.#details(call)));
+        try {
+          const timedOut = clock.monotonic() - began >= timeoutMs;
+          options.abort();
+          latency(timedOut ? "timeout" : "error").observe((clock.monotonic() - began) / 1_000);
+          span?.end(error);
+          if (WarpError.is(error) && answers.has(error.code)) breaker?.succeeded();
+          // A caller in a hurry says nothing about the other side.
+          else if (!timedOut || timeoutMs >= deadlineMs) breaker?.failed();
+          reject(this.#wrap(error, timedOut, timeoutMs, this.#details(call)));
+        } catch (another) {
+          reject(another);
+        }
       };
-      let cancel: Cancel | undefined;
       try {
         run(options).then(onResult, onError);
         if (timeoutMs !== Number.POSITIVE_INFINITY)

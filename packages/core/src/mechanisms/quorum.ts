@@ -38,8 +38,7 @@ export class Quorum {
   readonly #mismatched: Set<NodeId> = new Set();
   #onSatisfied: (() => void) | undefined;
   #onFailed: ((error: unknown) => void) | undefined;
-  /** Rejects if the announcement fails before that. */
-  readonly satisfied: Promise<void>;
+  #satisfied: Promise<void>;
 
   /** @param writer Counts as one. @param zone The writer's; nodes without a zone are in one of that name, "". */
   constructor(
@@ -50,10 +49,7 @@ export class Quorum {
   ) {
     this.#required = required;
     this.#parts = parts;
-    this.satisfied = new Promise((resolve, reject) => {
-      this.#onSatisfied = resolve;
-      this.#onFailed = reject;
-    });
+    this.#satisfied = this.#awaitIt();
     this.#count(writer, zone);
   }
 
@@ -65,10 +61,16 @@ export class Quorum {
     return this.#required.zones;
   }
 
+  /** Rejects if the announcement fails before that. Another one once `require` has asked for more than there was. */
+  get satisfied(): Promise<void> {
+    return this.#satisfied;
+  }
+
   /** Members have come or gone meanwhile. */
   require(required: { readonly replicas: number; readonly zones: number }): void {
     this.#required = required;
-    this.#settle();
+    if (this.isSatisfied) this.#settle();
+    else if (this.#onSatisfied === undefined) this.#satisfied = this.#awaitIt();
   }
 
   get acknowledged(): number {
@@ -111,6 +113,16 @@ export class Quorum {
   #count(node: NodeId, zone: string): void {
     this.#acknowledged.set(node, zone);
     this.#settle();
+  }
+
+  #awaitIt(): Promise<void> {
+    const satisfied = new Promise<void>((resolve, reject) => {
+      this.#onSatisfied = resolve;
+      this.#onFailed = reject;
+    });
+    // Whoever has given up waiting hears of no failure.
+    satisfied.catch(() => undefined);
+    return satisfied;
   }
 
   #settle(): void {
