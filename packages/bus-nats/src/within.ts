@@ -19,7 +19,8 @@ export const requireAwaited = (call: CallOptions | undefined, operation: string)
 
 /**
  * What `work` settles with, unless time is up or nobody waits any more before that.
- * @throws {WarpError} `DEADLINE_EXCEEDED` after `timeoutMs`, `ABORTED` with the signal; else what `work` rejects with.
+ * @throws {WarpError} `DEADLINE_EXCEEDED` after `timeoutMs`; `ABORTED` with the signal, which is looked at from 20 ms on;
+ *   else what `work` rejects with.
  */
 export const within = <T>(work: Promise<T>, { operation, call, clock }: Patience): Promise<T> => {
   if (call === undefined) return work;
