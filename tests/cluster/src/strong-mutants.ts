@@ -66,8 +66,8 @@ export const strongMutants: readonly StrongMutant[] = [
             Fences.prototype,
             "lift",
             (original) =>
-              function (this: Fences, _, rememberMs) {
-                for (const operation of raised.get(this) ?? []) original.call(this, operation, rememberMs);
+              function (this: Fences) {
+                for (const operation of raised.get(this) ?? []) original.call(this, operation);
               },
           ),
       )();

@@ -1,5 +1,6 @@
 import type { Clock } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
+import { RecentIds } from "./recent-ids.ts";
 import { TransientMap } from "./transient-map.ts";
 
 const mostKeys = 100_000;
@@ -22,11 +23,11 @@ export class Fences {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #fences: TransientMap<Fence> = new TransientMap();
   readonly #byKey: TransientMap<readonly Fence[]> = new TransientMap();
-  /** Until when it is remembered, on the monotonic clock. Oldest first. */
-  readonly #finished: Map<OperationId, number> = new Map();
+  readonly #finished: RecentIds;
 
   constructor(clock: Pick<Clock, "monotonic">) {
     this.#clock = clock;
+    this.#finished = new RecentIds(clock, mostFinished);
   }
 
   /** Keys that are fenced, or were until lately. */
@@ -55,12 +56,17 @@ export class Fences {
   }
 
   /** The operation has ended. @param keys Where several announcements tell of it, those that this one is about. */
-  lift(operation: OperationId, rememberMs: number, keys?: readonly string[]): void {
-    this.#remember(operation, rememberMs);
+  lift(operation: OperationId, keys?: readonly string[]): void {
     const fence = this.#fences.get(operation);
     if (fence === undefined) return;
     for (const key of keys ?? fence.keys) if (fence.keys.delete(key)) this.#unfence(key, fence);
     if (fence.keys.size === 0) this.#fences.delete(operation);
+  }
+
+  /** As `lift`, for an operation whose announcement may still come. */
+  finish(operation: OperationId, rememberMs: number, keys?: readonly string[]): void {
+    this.#finished.add(operation, rememberMs);
+    this.lift(operation, keys);
   }
 
   has(key: string): boolean {
@@ -79,22 +85,12 @@ export class Fences {
       this.#fences.delete(fence.operation);
       for (const key of fence.keys) this.#unfence(key, fence);
     }
-    for (const [operation, until] of this.#finished) {
-      // Each was remembered for about as long as the next.
-      if (now < until) break;
-      this.#finished.delete(operation);
-    }
+    this.#finished.sweep();
   }
 
   #unfence(key: string, fence: Fence): void {
     const others = this.#byKey.get(key)?.filter((other) => other !== fence) ?? [];
     if (others.length > 0) this.#byKey.set(key, others);
     else this.#byKey.delete(key);
-  }
-
-  #remember(operation: OperationId, forMs: number): void {
-    this.#finished.delete(operation);
-    this.#finished.set(operation, this.#clock.monotonic() + forMs);
-    if (this.#finished.size > mostFinished) this.#finished.delete(this.#finished.keys().next().value as string);
   }
 }

@@ -14,6 +14,8 @@ interface Version {
 }
 
 const mostKeys = 10_000;
+/** That are forgotten when there are more. */
+const keysAtOnce = mostKeys / 10;
 /** Also of a key whose registration bounds neither their number nor their age: this is memory. */
 const mostVersions = 1_000;
 
@@ -63,7 +65,15 @@ export class VersionLog {
       versions.shift();
     this.#versions.delete(key);
     this.#versions.set(key, versions);
-    if (this.#versions.size > mostKeys) this.#versions.delete(this.#versions.keys().next().value as string);
+    if (this.#versions.size > mostKeys) this.#forgetOldest();
+  }
+
+  /** Many at once: a `Map` that is asked for its oldest key passes all that it has lost already, each time. */
+  #forgetOldest(): void {
+    for (const key of this.#versions.keys()) {
+      if (this.#versions.size <= mostKeys - keysAtOnce) return;
+      this.#versions.delete(key);
+    }
   }
 
   /**

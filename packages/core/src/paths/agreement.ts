@@ -112,7 +112,8 @@ class StrongAgreement implements Agreement {
   }
 
   #lift(): void {
-    this.#context.fences.lift(this.#operation, 2 * this.#side.fenceMs);
+    // Nobody announces it to this node any more: its own frames it does not obey.
+    this.#context.fences.lift(this.#operation);
   }
 }
 

@@ -1,5 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { ExpiryTimer } from "../mechanisms/expiry-timer.ts";
+import { RecentIds } from "../mechanisms/recent-ids.ts";
 import type { AttachBody, FrameBody, LeaseBody } from "../wire/frame-body.ts";
 import { dropEverywhere } from "./commit.ts";
 import { type Context, inBackground } from "./context.ts";
@@ -34,7 +35,7 @@ export class LeaseTable implements LeaseBook {
   readonly #context: Context;
   readonly #announce: (body: FrameBody) => void;
   readonly #leases: Map<string, TableLease> = new Map();
-  readonly #ended: Set<string> = new Set();
+  readonly #ended: RecentIds;
   readonly #timer: ExpiryTimer;
   #attachments = 0;
   #ticks = 0;
@@ -43,6 +44,7 @@ export class LeaseTable implements LeaseBook {
   constructor(context: Context, announce: (body: FrameBody) => void) {
     this.#context = context;
     this.#announce = announce;
+    this.#ended = new RecentIds(context.clock, mostEnded);
     const onDue = (id: string): void => this.#endLater(id);
     this.#timer = new ExpiryTimer({ clock: context.clock, most: 2 * mostLeases, onDue });
   }
@@ -180,8 +182,7 @@ export class LeaseTable implements LeaseBook {
   /** @param tell Whether the others are to be told that it ended. What it held they are told in any case. */
   async #end(id: string, tell: boolean): Promise<void> {
     const isNew = !this.#ended.has(id);
-    this.#ended.add(id);
-    if (this.#ended.size > mostEnded) this.#ended.delete(this.#ended.values().next().value as string);
+    if (isNew) this.#ended.add(id, Number.POSITIVE_INFINITY);
     this.#timer.delete(id);
     const lease = this.#leases.get(id);
     this.#leases.delete(id);

@@ -113,7 +113,7 @@ export class StrongSide implements Consents {
         this.#onCommit(body);
         break;
       case "abort":
-        this.#context.fences.lift(body.operation, 2 * this.fenceMs);
+        this.#context.fences.finish(body.operation, 2 * this.fenceMs);
         break;
     }
   }
@@ -220,7 +220,7 @@ export class StrongSide implements Consents {
   }
 
   #onCommit({ operation, keys, sharedDropped }: CommitBody): void {
-    this.#context.fences.lift(operation, 2 * this.fenceMs, keys);
+    this.#context.fences.finish(operation, 2 * this.fenceMs, keys);
     this.#drop(keys, sharedDropped);
   }
 
@@ -243,16 +243,19 @@ const refusal = ({ call, key }: Announcement, quorum: Quorum): WarpError => {
   );
 };
 
+/** What a body takes beside its keys. */
+const overheadBytes = bodyBytes({ kind: "commit", operation: "x".repeat(22), keys: [], sharedDropped: true });
+
 /** `keys` in as many pieces as frames need. */
 const partsOf = (keys: readonly string[], roomBytes: number): readonly (readonly string[])[] => {
-  const overhead = bodyBytes({ kind: "commit", operation: "x".repeat(22), keys: [], sharedDropped: true });
+  if (keys.length === 1) return [keys];
   const parts: string[][] = [];
   let left = 0;
   for (const key of keys) {
     const bytes = dropKeyBytes(key);
     if (left < bytes || parts.length === 0) {
       parts.push([]);
-      left = roomBytes - overhead;
+      left = roomBytes - overheadBytes;
     }
     left -= bytes;
     parts[parts.length - 1]?.push(key);
