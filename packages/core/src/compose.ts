@@ -1,5 +1,6 @@
 import type { WarpError } from "./errors.ts";
 import { BackgroundErrors } from "./mechanisms/background-errors.ts";
+import { BackgroundWork } from "./mechanisms/background-work.ts";
 import { Breaker } from "./mechanisms/breaker.ts";
 import { CoarseClock } from "./mechanisms/coarse-clock.ts";
 import { Fences } from "./mechanisms/fences.ts";
@@ -172,7 +173,7 @@ export const compose = (options: WarpOptions, registry: Registry, isOpen: () => 
     sharedWrites: undefined,
     locks: new KeyedMutex(),
     lockBook: new LockBook(),
-    background: new Set(),
+    background: new BackgroundWork(),
     isOpen,
     resolve: (key) => registry.resolve(key),
     registrations: () => registry.all(),

@@ -225,7 +225,7 @@ export class Node {
     const { background, dirty } = this.context;
     await dirty?.flushAll();
     // What is under way may set off more; but where others go on calling, something always is.
-    for (let round = 0; round < mostRounds && background.size > 0; round++) await Promise.all(background);
+    for (let round = 0; round < mostRounds && background.size > 0; round++) await background.settled();
     await this.bus?.flushed();
   }
 

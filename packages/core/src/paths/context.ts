@@ -1,5 +1,6 @@
 import { type PortName, WarpError } from "../errors.ts";
 import type { BackgroundErrors } from "../mechanisms/background-errors.ts";
+import type { BackgroundWork } from "../mechanisms/background-work.ts";
 import type { CoarseClock } from "../mechanisms/coarse-clock.ts";
 import type { Fences } from "../mechanisms/fences.ts";
 import type { FillGuard } from "../mechanisms/fill-guard.ts";
@@ -191,7 +192,7 @@ export interface Context {
   readonly locks: KeyedMutex;
   readonly lockBook: LockBook;
   /** Work that goes on behind the callers' backs; `close` waits for it. */
-  readonly background: Set<Promise<unknown>>;
+  readonly background: BackgroundWork;
   /** False once `close` was called. */
   readonly isOpen: () => boolean;
   readonly resolve: (key: string) => Registration | undefined;
@@ -226,8 +227,7 @@ export const inBackground = (
     );
     context.errors.add(error, key === undefined ? { operation } : { operation, key });
   });
-  context.background.add(watched);
-  void watched.then(() => context.background.delete(watched));
+  void watched.then(context.background.add(watched));
 };
 
 /**

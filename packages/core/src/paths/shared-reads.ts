@@ -96,9 +96,7 @@ export class SharedReads {
     this.#asked = [];
     cutInPieces(asked, mostKeysPerCall, sharedCutting, (reads) => {
       const work = this.#send(reads);
-      const { background } = this.#context;
-      background.add(work);
-      void work.then(() => background.delete(work));
+      void work.then(this.#context.background.add(work));
     });
   }
 

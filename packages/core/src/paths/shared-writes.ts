@@ -96,10 +96,8 @@ export class SharedWrites {
 
   /** After the microtasks that are due: whoever was woken by the same reply writes together. `close` waits from now on. */
   #schedule(): void {
-    const { background } = this.#context;
     const work = new Promise<void>((resolve) => process.nextTick(resolve)).then(() => this.#flush());
-    background.add(work);
-    void work.then(() => background.delete(work));
+    void work.then(this.#context.background.add(work));
   }
 
   async #flush(): Promise<void> {

@@ -102,14 +102,14 @@ export class WriteBehind implements DirtyKeys {
       resume = resolve;
     });
     this.#roomFor.add(resume);
-    background.add(room);
+    const leave = background.add(room);
     try {
       await waitFor(clock, room, { timeoutMs: Math.max(0, until - clock.monotonic()), signal, details });
     } catch (error) {
       throw WarpError.has(error, "DEADLINE_EXCEEDED") ? overloaded(settings.maxDirty, details, error) : error;
     } finally {
       this.#roomFor.delete(resume);
-      background.delete(room);
+      leave();
       resume();
     }
   }
@@ -182,11 +182,11 @@ export class WriteBehind implements DirtyKeys {
     const round = this.#flushUntilTaken(key, dirty).finally(() => {
       dirty.flush = undefined;
       this.#flushing--;
-      this.#context.background.delete(round);
+      leave();
       if (this.#dirty.size > 0) this.#schedule();
     });
     dirty.flush = round;
-    this.#context.background.add(round);
+    const leave = this.#context.background.add(round);
     return round;
   }
 

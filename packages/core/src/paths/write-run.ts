@@ -61,12 +61,12 @@ export const runWrite = async <T>(
     }
   })();
   let ended = false;
+  let leave = (): void => undefined;
   const onEnd = (): void => {
     ended = true;
-    context.background.delete(watched);
+    leave();
   };
-  const watched = job.then(onEnd, onEnd);
-  context.background.add(watched);
+  leave = context.background.add(job.then(onEnd, onEnd));
   // Where no turn and no store is waited for, all that is has a deadline of its own: no timer for each write.
   const longestMs =
     held !== undefined && context.store === undefined
