@@ -34,8 +34,9 @@ export class Quorum {
   #required: { readonly replicas: number; readonly zones: number };
   readonly #parts: number;
   readonly #acknowledged: Map<NodeId, string> = new Map();
-  readonly #partly: Map<NodeId, Set<number>> = new Map();
-  readonly #mismatched: Set<NodeId> = new Set();
+  // Made when they are needed, which is hardly ever.
+  #partly: Map<NodeId, Set<number>> | undefined;
+  #mismatched: Set<NodeId> | undefined;
   #onSatisfied: (() => void) | undefined;
   #onFailed: ((error: unknown) => void) | undefined;
   #satisfied: Promise<void>;
@@ -82,20 +83,22 @@ export class Quorum {
   }
 
   get isSatisfied(): boolean {
-    return this.acknowledged >= this.required && this.zones >= this.requiredZones;
+    if (this.acknowledged < this.required) return false;
+    return this.requiredZones === 1 || this.zones >= this.requiredZones;
   }
 
   /** Nodes that keep one of the keys otherwise: they did what was asked, and do not count. */
   get mismatched(): readonly NodeId[] {
-    return [...this.#mismatched];
+    return [...(this.#mismatched ?? [])];
   }
 
   acknowledge(node: NodeId, part: number, zone: string): void {
-    if (this.#acknowledged.has(node) || this.#mismatched.has(node) || part >= this.#parts) return;
+    if (this.#acknowledged.has(node) || this.#mismatched?.has(node) === true || part >= this.#parts) return;
     if (this.#parts === 1) {
       this.#count(node, zone);
       return;
     }
+    this.#partly ??= new Map();
     const parts = this.#partly.get(node) ?? new Set();
     this.#partly.set(node, parts.add(part));
     if (parts.size === this.#parts) this.#count(node, zone);
@@ -107,7 +110,9 @@ export class Quorum {
   }
 
   mismatch(node: NodeId): void {
-    if (!this.#acknowledged.has(node)) this.#mismatched.add(node);
+    if (this.#acknowledged.has(node)) return;
+    this.#mismatched ??= new Set();
+    this.#mismatched.add(node);
   }
 
   #count(node: NodeId, zone: string): void {

@@ -1,10 +1,11 @@
 import { WarpError } from "../errors.ts";
+import { transientBytes } from "./bytes.ts";
 
 const version = 1;
 
 /** What core gives a store: the format version, then the codec's bytes. */
 export const encodeStored = (encoded: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(encoded.length + 1);
+  const bytes = transientBytes(encoded.length + 1);
   bytes[0] = version;
   bytes.set(encoded, 1);
   return bytes;
