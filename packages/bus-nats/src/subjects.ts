@@ -11,6 +11,8 @@ export const requireSubject = (subject: unknown): string => {
 
 /** A node's name as one word of a subject: letters, digits, `-` and `_`, and `%` with two hex digits for other bytes. */
 export const wordOf = (node: NodeId): string => {
+  // As nearly all are: this is part of every answer to one node.
+  if (/^[A-Za-z0-9_-]+$/.test(node)) return node;
   let word = "";
   for (const byte of Buffer.from(node, "utf8")) {
     const character = String.fromCharCode(byte);
