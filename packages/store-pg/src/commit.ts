@@ -10,7 +10,7 @@ import {
 import { isPassing, isRefusal, refusal } from "./failures.ts";
 import { fromColumn, toColumn } from "./keys.ts";
 import type { PgClient, PgQueryable, PgRow, StillWanted } from "./pg-client.ts";
-import { recordOf, unpackedRecord } from "./records.ts";
+import { recordOf, writtenRecord } from "./records.ts";
 import type { WriteStatements } from "./write-statements.ts";
 
 type Records = readonly (StoredRecord | undefined)[];
@@ -147,7 +147,7 @@ export class Committer {
 
   async #write(operation: OperationId, mutation: WriteMutation, limits: Limits): Promise<StoredRecord> {
     const value = bytesOf(mutation);
-    const values = [
+    const values: unknown[] = [
       this.#clock(),
       toColumn(mutation.key),
       value ?? null,
@@ -157,11 +157,11 @@ export class Committer {
       ...retentionOf(mutation),
       String(Math.max(1, Math.ceil(limits.lockMs))),
     ];
-    const [row] =
-      mutation.expected === undefined
-        ? await this.#client.query(this.#statements.create, values, limits.stillWanted)
-        : await this.#client.query(this.#statements.replace, [...values, mutation.expected], limits.stillWanted);
-    if (row !== undefined) return unpackedRecord(row, value);
+    const { expected } = mutation;
+    if (expected !== undefined) values.push(expected);
+    const statement = expected === undefined ? this.#statements.create : this.#statements.replace;
+    const [row] = await this.#client.query(statement, values, limits.stillWanted);
+    if (row !== undefined) return writtenRecord(row, operation, mutation.timestamp.node, value);
     const standing = await this.#standing(this.#client, [mutation.key]);
     throw conflictError(new Map([[mutation.key, standing.get(mutation.key)]]));
   }

@@ -1,4 +1,4 @@
-import type { StoredRecord } from "@warp/core";
+import type { OperationId, StoredRecord } from "@warp/core";
 import type { PgRow } from "./pg-client.ts";
 
 /** The columns of a record but its value, as `recordColumns` names them, in the types that pg and PGlite agree on. */
@@ -8,7 +8,6 @@ interface RecordColumns {
   readonly node: string;
   readonly committed_at: number;
   readonly operations: readonly string[];
-  /** JSON has no infinity: packed by PostgreSQL, it is text. */
   readonly expires_at: number | string | null;
 }
 
@@ -41,6 +40,14 @@ export const packedRecord = (r: string): string => `json_build_object('revision'
 const bytesOf = (value: Uint8Array | null | undefined): Uint8Array | undefined =>
   value ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
 
+/** What of a record that was just written its writer does not know, in one column of text. */
+export const packedAnswer = (r: string): string =>
+  `json_build_array(${r}.micros, ${inMs(`${r}.committed_at`)}, ${expiryOf(r)})::text`;
+
+/** JSON has no infinity: packed by PostgreSQL, it is text. */
+const expiryFrom = (column: number | string | null): number | undefined =>
+  typeof column === "string" ? Number(column) : (column ?? undefined);
+
 /** Made in one piece: each copy of an answer with these fields costs more than reading it. */
 const recordFrom = (columns: RecordColumns, value: Uint8Array | undefined): StoredRecord => {
   const { micros, node, revision, committed_at, operations, expires_at } = columns;
@@ -50,7 +57,7 @@ const recordFrom = (columns: RecordColumns, value: Uint8Array | undefined): Stor
     timestamp: { micros, node },
     committedAt: committed_at,
     operations,
-    expiresAt: typeof expires_at === "string" ? Number(expires_at) : (expires_at ?? undefined),
+    expiresAt: expiryFrom(expires_at),
   };
 };
 
@@ -58,6 +65,24 @@ const recordFrom = (columns: RecordColumns, value: Uint8Array | undefined): Stor
 export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord =>
   recordFrom(row as unknown as RecordColumns, value ?? bytesOf(row.value as Uint8Array | null));
 
-/** @param row Of `packedRecord`, as `packed`, and the `value`. @param written In place of the row's, as in `recordOf`. */
-export const unpackedRecord = ({ packed, value }: PgRow, written?: Uint8Array): StoredRecord =>
-  recordFrom(JSON.parse(String(packed)) as RecordColumns, written ?? bytesOf(value as Uint8Array | null));
+/** @param row Of `packedRecord`, as `packed`, and the `value`. */
+export const unpackedRecord = ({ packed, value }: PgRow): StoredRecord =>
+  recordFrom(JSON.parse(String(packed)) as RecordColumns, bytesOf(value as Uint8Array | null));
+
+/** The record that `operation` of `node` has just written. @param row Of `packedAnswer`, as `packed`. */
+export const writtenRecord = (
+  { packed }: PgRow,
+  operation: OperationId,
+  node: string,
+  value: Uint8Array | undefined,
+): StoredRecord => {
+  const [micros, committedAt, expiresAt] = JSON.parse(String(packed)) as [number, number, number | string | null];
+  return {
+    value,
+    revision: operation,
+    timestamp: { micros, node },
+    committedAt,
+    operations: [operation],
+    expiresAt: expiryFrom(expiresAt),
+  };
+};

@@ -1,7 +1,7 @@
 import { rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
 import { clock } from "./read-statements.ts";
-import { packedRecord, recordColumns } from "./records.ts";
+import { packedAnswer, recordColumns } from "./records.ts";
 import { forgetFrom } from "./triggers.ts";
 
 /** Every text of this package that commits. `$1` is always the injected clock or null. */
@@ -67,19 +67,22 @@ SELECT w.key, w.value, w.operation, c.micros, w.node, c.at, c.at, ${expiry("w.tt
   ${dropped("w.value", "c.at")}, ${forgotten("w.value", "c.at", "w.")}, ARRAY[w.operation], w.history, w.versions, w.max_age
 FROM ${reading(lockTimeout)}, ${one}
 ON CONFLICT (key) DO NOTHING
-RETURNING ${packedRecord("r")} AS packed`;
+RETURNING ${packedAnswer("r")} AS packed`;
 
 const replace = (names: PgNames): string => `
 UPDATE ${names.records} AS r SET ${assignments("w.value", "w.ttl", "w.", "w.operation")}
 FROM ${reading(lockTimeout)}, ${one}
 WHERE r.key = w.key AND r.revision = $11::text
-RETURNING ${packedRecord("r")} AS packed`;
+RETURNING ${packedAnswer("r")} AS packed`;
 
 /** Parallel arrays, one element a mutation. Values travel as hexadecimal, which every client writes the same. */
 const many = (from: number): string => {
   const types = ["text", "text", "float8", "boolean", "int", "float8"];
   return types.map((type, index) => `$${from + index}::${type}[]`).join(", ");
 };
+
+/** What the writer did before is nothing that it asks for. */
+const ownOperation = "ARRAY[r.revision]";
 
 // ON CONFLICT DO UPDATE locks the row that is there before it looks at its WHERE, so that existing and absent keys are
 // locked alike, in one order, and two commits cannot hold what the other waits for. A row with 0 microseconds is the
@@ -92,7 +95,7 @@ FROM ${reading("")},
   unnest($3::text[], $4::boolean[], ${many(5)}) AS w (key, creates, value, node, ttl, history, versions, max_age)
 ORDER BY w.key COLLATE "C"
 ON CONFLICT (key) DO UPDATE SET node = r.node WHERE false
-RETURNING r.key, ${recordColumns("r")}`;
+RETURNING r.key, ${recordColumns("r", ownOperation)}`;
 
 const settle = (names: PgNames): string => `
 WITH w AS MATERIALIZED (
@@ -102,7 +105,7 @@ WITH w AS MATERIALIZED (
   UPDATE ${names.records} AS r SET ${assignments("decode(w.value, 'hex')", "w.ttl", "w.", "$2::text")}
   FROM ${reading("")}, w
   WHERE r.key = w.key AND NOT w.checks AND r.revision = w.expected AND r.micros > 0
-  RETURNING r.key, ${recordColumns("r")}
+  RETURNING r.key, ${recordColumns("r", ownOperation)}
 ), unlocked AS (
   DELETE FROM ${names.records} AS r USING w WHERE r.key = w.key AND w.checks AND r.micros = 0
 )

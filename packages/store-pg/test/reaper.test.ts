@@ -57,7 +57,7 @@ await describeBackends((open) => {
       expect(await views()).toEqual(before);
       expect(await store.reap()).toEqual({ expired: 0, tombstones: 0, versions: 0 });
       const next = await put(store, "k", "y", { expected: value.revision, history: forEver });
-      expect(next.operations).toEqual([next.revision, value.revision]);
+      expect((await read(store, "k"))?.operations).toEqual([next.revision, value.revision]);
       expect(text(await store.getAt("k", start + 999))).toBe("x");
       expect((await store.getAt("k", start + 1_000))?.revision).toBe(next.revision);
       expect(text(await read(store, "stays"))).toBe("x");

@@ -16,7 +16,10 @@ export interface StoredRecord {
   readonly timestamp: Timestamp;
   /** Commit time by the store's clock, in milliseconds since the epoch. Never goes back along a key. */
   readonly committedAt: number;
-  /** The ids of the last `rememberedOperations` operations on the key, newest first: the first is `revision`. */
+  /**
+   * The ids of the last `rememberedOperations` operations on the key, newest first: the first is `revision`. In a commit's
+   * answer a store may leave out all but that, which its caller knows.
+   */
   readonly operations: readonly OperationId[];
   /** When the value expires by the store's clock, in milliseconds since the epoch; `undefined` for never. */
   readonly expiresAt: number | undefined;
