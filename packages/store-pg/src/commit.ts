@@ -41,15 +41,9 @@ const retentionOf = (mutation: Mutation): readonly [boolean, number | null, numb
   ];
 };
 
-/** Out of Node's pool: they are sent and not kept. */
-const copyOf = (bytes: Uint8Array): Uint8Array => {
-  const { buffer, byteOffset, byteLength } = Buffer.from(bytes);
-  return new Uint8Array(buffer, byteOffset, byteLength);
-};
-
 /** The caller may change its bytes as soon as it has called, and those of the answer too. */
 const own = (mutation: Mutation): Mutation =>
-  mutation.kind === "put" ? { ...mutation, value: copyOf(mutation.value) } : mutation;
+  mutation.kind === "put" ? { ...mutation, value: new Uint8Array(mutation.value) } : mutation;
 
 const hex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");

@@ -11,11 +11,12 @@ export class BackgroundWork {
     return this.#places.length - this.#free.length;
   }
 
-  /** @param work Never rejects. @returns Lets go of it: to be called once, when it has ended. */
+  /** @param work Never rejects. @returns Lets go of it, when it has ended. Calling it again does nothing. */
   add(work: Promise<unknown>): () => void {
     const place = this.#free.pop() ?? this.#places.length;
     this.#places[place] = work;
     return () => {
+      if (this.#places[place] !== work) return;
       this.#places[place] = undefined;
       this.#free.push(place);
     };

@@ -18,6 +18,7 @@ export interface Bus {
   readonly maxFrameBytes: number;
   /**
    * Hands a frame to the transport; resolves once that has taken it, rejects if it cannot say so.
+   * @param frame A view on memory that others use too (mind its `byteOffset`), and the caller's again afterwards.
    * @param to A hint: an adapter that cannot address one node may broadcast, and core drops what is not addressed to it.
    */
   publish(frame: Uint8Array, to?: NodeId, options?: CallOptions): Promise<void>;

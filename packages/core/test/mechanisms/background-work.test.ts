@@ -10,6 +10,7 @@ describe("BackgroundWork", () => {
     expect(work.size).toBe(3);
     second();
     first();
+    second();
     expect(work.size).toBe(1);
     const [fourth, fifth] = [begin(), begin()];
     expect(work.size).toBe(3);
