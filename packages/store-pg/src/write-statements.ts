@@ -81,7 +81,7 @@ const many = (from: number): string => {
   return types.map((type, index) => `$${from + index}::${type}[]`).join(", ");
 };
 
-/** What the writer did before is nothing that it asks for. */
+/** A commit's answer leaves out what came before it. */
 const ownOperation = "ARRAY[r.revision]";
 
 // ON CONFLICT DO UPDATE locks the row that is there before it looks at its WHERE, so that existing and absent keys are

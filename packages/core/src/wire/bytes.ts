@@ -124,11 +124,6 @@ export class Writer {
     this.#length += bytes.length;
   }
 
-  /** What was written, without a copy. The writer must not be used afterwards. */
-  finish(): Uint8Array {
-    return this.written();
-  }
-
   /** Begins anew, in the same place. */
   clear(): void {
     this.#length = 0;

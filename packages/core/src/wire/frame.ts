@@ -79,7 +79,7 @@ export const encodeFrame = (frame: Frame, secret?: Uint8Array): Uint8Array => {
   writer.double(frame.sentAt);
   for (const body of frame.bodies) writeBody(writer, body);
   if (signed) writer.raw(tagOf(writer.written(), secret));
-  return writer.finish();
+  return writer.written();
 };
 
 const readFrame = (reader: Reader, sender: NodeId, flags: number): Frame => {

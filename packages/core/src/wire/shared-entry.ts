@@ -40,7 +40,7 @@ export const encodeSharedEntry = ({ value, revision, epoch, graceMs, ttlMs }: Sh
   writer.double(graceMs);
   writer.double(ttlMs);
   if (value !== undefined) writer.raw(value);
-  return writer.finish();
+  return writer.written();
 };
 
 const corrupt = (reason: string, cause?: unknown): WarpError =>

@@ -89,8 +89,8 @@ describe("a frame", () => {
     writer.raw(encodeFrame({ ...sample, bodies: [] }));
     writer.byte(1);
     writer.varint(body.written().length);
-    writer.raw(body.finish());
-    expect(decodeFrame(writer.finish())).toEqual({ problem: "malformed", sender: "node-a" });
+    writer.raw(body.written());
+    expect(decodeFrame(writer.written())).toEqual({ problem: "malformed", sender: "node-a" });
   });
 
   it("with text that is not UTF-8 is malformed: no key passes for another", () => {
@@ -122,7 +122,7 @@ describe("a frame of a later version", () => {
     writer.varint(3);
     writer.raw(Uint8Array.of(1, 2, 3));
     writer.raw(encodeFrame(sample).slice(encodeFrame({ ...sample, bodies: [] }).length));
-    expect(decodeFrame(writer.finish())).toEqual({
+    expect(decodeFrame(writer.written())).toEqual({
       frame: { ...sample, bodies: [{ kind: "drop-all" }, ...sample.bodies] },
     });
   });
@@ -133,7 +133,7 @@ describe("a frame of a later version", () => {
     writer.byte(4);
     writer.varint(3);
     writer.raw(Uint8Array.of(9, 77, 77));
-    expect(decodeFrame(writer.finish())).toEqual({ frame: { ...sample, bodies: [{ kind: "goodbye", last: 9 }] } });
+    expect(decodeFrame(writer.written())).toEqual({ frame: { ...sample, bodies: [{ kind: "goodbye", last: 9 }] } });
   });
 });
 
@@ -157,7 +157,7 @@ describe("whole numbers", () => {
       fc.property(whole, (value) => {
         const writer = new Writer(1);
         writer.varint(value);
-        const bytes = writer.finish();
+        const bytes = writer.written();
         expect(bytes.length).toBe(varintBytes(value));
         expect(bytes.length).toBeLessThanOrEqual(longestVarintBytes);
         expect(new Reader(bytes).varint()).toBe(value);
