@@ -40,9 +40,9 @@ export const packedRecord = (r: string): string => `json_build_object('revision'
 const bytesOf = (value: Uint8Array | null | undefined): Uint8Array | undefined =>
   value ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
 
-/** What of a record that was just written its writer does not know, in one column of text. */
-export const packedAnswer = (r: string): string =>
-  `json_build_array(${r}.micros, ${inMs(`${r}.committed_at`)}, ${expiryOf(r)})::text`;
+/** What of a record that was just written its writer does not know: its commit time is that of `micros`. */
+export const answerColumns = (r: string): string =>
+  `${r}.micros::float8 AS micros, ${inMs(`${r}.expires_at`)} AS expires_at`;
 
 /** JSON has no infinity: packed by PostgreSQL, it is text. */
 const expiryFrom = (column: number | string | null): number | undefined =>
@@ -69,20 +69,20 @@ export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord =>
 export const unpackedRecord = ({ packed, value }: PgRow): StoredRecord =>
   recordFrom(JSON.parse(String(packed)) as RecordColumns, bytesOf(value as Uint8Array | null));
 
-/** The record that `operation` of `node` has just written. @param row Of `packedAnswer`, as `packed`. */
+/** The record that `operation` of `node` has just written. @param row Of `answerColumns`. */
 export const writtenRecord = (
-  { packed }: PgRow,
+  row: PgRow,
   operation: OperationId,
   node: string,
   value: Uint8Array | undefined,
 ): StoredRecord => {
-  const [micros, committedAt, expiresAt] = JSON.parse(String(packed)) as [number, number, number | string | null];
+  const { micros, expires_at } = row as unknown as Pick<RecordColumns, "micros" | "expires_at">;
   return {
     value,
     revision: operation,
     timestamp: { micros, node },
-    committedAt,
+    committedAt: Math.floor(micros / 1_000),
     operations: [operation],
-    expiresAt: expiryFrom(expiresAt),
+    expiresAt: expiryFrom(expires_at),
   };
 };

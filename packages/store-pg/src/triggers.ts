@@ -9,6 +9,8 @@ const microsOf = (instant: string): string => `(extract(epoch FROM ${instant}) *
 export const forgetFrom = (dropped: string, history: string, maxAge: string): string =>
   `CASE WHEN ${history} THEN ${dropped} + make_interval(secs => ${maxAge} / 1000) ELSE ${dropped} END`;
 
+const notReaping = "current_setting('warp.reaper', true) IS DISTINCT FROM 'on'";
+
 /**
  * What makes a write that does not come from Warp one that Warp's nodes can tell: it raises revision, timestamp and
  * commit time and leads the list of operations, a DELETE leaves a tombstone in place, and an INSERT onto a tombstone
@@ -36,6 +38,9 @@ BEGIN
     NEW.created_at := NEW.committed_at;
     NEW.operations := ARRAY[id];
   ELSE
+    IF NOT (${notReaping}) THEN
+      RETURN NEW;
+    END IF;
     IF NEW.key <> OLD.key THEN
       RAISE EXCEPTION 'a key of Warp cannot be renamed: insert the new one and delete the old one';
     END IF;
@@ -76,17 +81,16 @@ BEGIN
   RETURN NULL;
 END $body$`;
 
-const notReaping = "current_setting('warp.reaper', true) IS DISTINCT FROM 'on'";
-
 /**
  * The conditions are part of the triggers, so that Warp's own writes do not even call the functions. Warp's own is
- * what raises `micros`, which no column default and no ordinary UPDATE does.
+ * what raises `micros`, which no column default and no ordinary UPDATE does. They are short, since PostgreSQL reads their
+ * text anew for each statement: of the reaper, who is rare, the function asks.
  */
 export const triggers = ({ records, prefix, routine }: PgNames): readonly string[] => [
   `CREATE TRIGGER "${prefix}_foreign_insert" BEFORE INSERT ON ${records} FOR EACH ROW
     WHEN (NEW.micros IS NULL) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_foreign_update" BEFORE UPDATE ON ${records} FOR EACH ROW
-    WHEN ((NEW.micros > OLD.micros) IS NOT TRUE AND ${notReaping}) EXECUTE FUNCTION ${routine("foreign_write")}()`,
+    WHEN (NEW.micros <= OLD.micros) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_foreign_delete" BEFORE DELETE ON ${records} FOR EACH ROW
     WHEN (OLD.micros > 0 AND ${notReaping}) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_archive" AFTER UPDATE ON ${records} FOR EACH ROW

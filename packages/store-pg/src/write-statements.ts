@@ -1,15 +1,25 @@
 import { rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
 import { clock } from "./read-statements.ts";
-import { packedAnswer, recordColumns } from "./records.ts";
+import { answerColumns, recordColumns } from "./records.ts";
 import { forgetFrom } from "./triggers.ts";
+
+/** A write of one key, by what it leaves there. */
+export interface SingleWrite {
+  readonly put: string;
+  readonly delete: string;
+}
 
 /** Every text of this package that commits. `$1` is always the injected clock or null. */
 export interface WriteStatements {
-  /** One key, on no record. Parameters as `writeParameters` has them. Answers with `packed`, or no row if there is a record. */
-  readonly create: string;
-  /** One key, on a revision: as `create`, and `$11` the revision. Answers with no row if that does not stand. */
-  readonly replace: string;
+  /**
+   * One key, on no record. `$2` key, `$3` operation, `$4` node, `$5` the longest wait for a lock in milliseconds, `$6` to
+   * `$8` whether and how the version before is kept; for a put `$9` the value and `$10` its time to live. Answers with
+   * `answerColumns`, or no row if there is a record.
+   */
+  readonly create: SingleWrite;
+  /** As `create`, on a revision, which comes last. Answers with no row if that does not stand. */
+  readonly replace: SingleWrite;
   /**
    * Takes the locks of all keys, in their order, and writes those that are to be created. `$2` operation, `$3` keys,
    * `$4` which of them to create, then the columns of `manyParameters`. Answers with a row for each key that had no
@@ -26,54 +36,120 @@ export interface WriteStatements {
   readonly conflicts: string;
 }
 
-/** One reading of the clock: as it is, cut to milliseconds, and in microseconds. Cannot be folded into its parent. */
-const reading = (more: string): string =>
-  `(SELECT n.now, date_trunc('milliseconds', n.now) AS at, (extract(epoch FROM n.now) * 1000000)::bigint AS micros
-    FROM (SELECT ${clock} AS now${more}) AS n) AS c`;
+/** When a write takes place: in microseconds, and cut to milliseconds. */
+interface Instant {
+  readonly micros: string;
+  readonly at: string;
+}
+
+const instantOf = (now: string): Instant => ({
+  micros: `(extract(epoch FROM ${now}) * 1000000)::bigint`,
+  at: `date_trunc('milliseconds', ${now})`,
+});
+
+const ofReading = instantOf("n.now");
+/** One reading of the clock for one statement of a transaction. Cannot be folded into its parent. */
+const reading = `(SELECT n.now, ${ofReading.at} AS at, ${ofReading.micros} AS micros
+    FROM (SELECT ${clock} AS now) AS n) AS c`;
+const asRead: Instant = { micros: "c.micros", at: "c.at" };
+
+/**
+ * For a statement that is its own transaction: when the server received it (PostgreSQL manual, 9.9.5). That stays the same
+ * however often it is asked, and a subquery to keep a reading in is a good part of what a small update costs.
+ */
+const asReceived: Instant = instantOf("coalesce(to_timestamp($1::float8 / 1000), statement_timestamp())");
 
 /**
  * For single statements, which have no transaction to set limits in: the wait for a row's lock is bounded all the same,
- * since PostgreSQL looks at the setting when it begins to wait, and the clock is read before. It costs no round trip.
+ * since PostgreSQL looks at the setting when it begins to wait. It costs no round trip. Always true.
  */
-const lockTimeout = ", set_config('lock_timeout', $10::text, true)";
+const lockTimeout = "set_config('lock_timeout', $5::text, true) IS NOT NULL";
+
+/** What a write leaves in a row, each as an expression. */
+interface Left {
+  readonly value: string;
+  readonly operation: string;
+  readonly node: string;
+  readonly expires: string;
+  readonly dropped: string;
+  readonly forgotten: string;
+  readonly history: string;
+  readonly versions: string;
+  readonly maxAge: string;
+}
 
 const columns = `key, value, revision, micros, node, committed_at, created_at, expires_at, dropped_at, forget_from, operations,
   history, history_versions, history_max_age`;
 
-const expiry = (ttl: string): string => `c.at + make_interval(secs => ${ttl} / 1000)`;
+/** What a new row has in `columns`. */
+const creation = (key: string, left: Left, { micros, at }: Instant): string => `
+  ${key}, ${left.value}, ${left.operation}, ${micros}, ${left.node}, ${at}, ${at}, ${left.expires}, ${left.dropped},
+  ${left.forgotten}, ARRAY[${left.operation}], ${left.history}, ${left.versions}, ${left.maxAge}`;
 
-const dropped = (value: string, at: string): string => `CASE WHEN ${value} IS NULL THEN ${at} END`;
+/** Of a row that is replaced: by the same instant that `micros` tells, however the clock is set meanwhile. */
+const committedAt = ({ at }: Instant): string =>
+  `greatest(${at}, date_trunc('milliseconds', to_timestamp((r.micros + 1)::float8 / 1000000)))`;
 
-const forgotten = (value: string, at: string, w: string): string =>
-  forgetFrom(`(${dropped(value, at)})`, `${w}history`, `${w}max_age`);
+/** What a write sets in a row, whatever stood there before. */
+const assignments = (left: Left, instant: Instant): string => `
+  value = ${left.value}, revision = ${left.operation}, node = ${left.node},
+  micros = greatest(${instant.micros}, r.micros + 1), committed_at = ${committedAt(instant)},
+  expires_at = ${left.expires}, expired = false, dropped_at = ${left.dropped}, forget_from = ${left.forgotten},
+  operations = ${left.operation} || r.operations[1:${rememberedOperations - 1}],
+  history = ${left.history}, history_versions = ${left.versions}, history_max_age = ${left.maxAge}`;
 
-/** What of a row a write of `w` sets, whatever stood there before. */
-const assignments = (value: string, ttl: string, w: string, operation: string): string => `
-  value = ${value}, revision = ${operation}, node = ${w}node,
-  micros = greatest(c.micros, r.micros + 1), committed_at = greatest(c.at, r.committed_at),
-  expires_at = ${expiry(ttl)}, expired = false,
-  dropped_at = ${dropped(value, "greatest(c.at, r.committed_at)")},
-  forget_from = ${forgotten(value, "greatest(c.at, r.committed_at)", w)},
-  operations = ${operation} || r.operations[1:${rememberedOperations - 1}],
-  history = ${w}history, history_versions = ${w}versions, history_max_age = ${w}max_age`;
+const expiry = ({ at }: Instant, ttl: string): string => `${at} + make_interval(secs => ${ttl} / 1000)`;
 
-/** The parameters of a single write, under names. */
-const one = `(SELECT $2::text AS key, $3::bytea AS value, $4::text AS operation, $5::text AS node, $6::float8 AS ttl,
-    $7::boolean AS history, $8::int AS versions, $9::float8 AS max_age) AS w`;
+const common = {
+  operation: "$3::text",
+  node: "$4::text",
+  history: "$6::boolean",
+  versions: "$7::int",
+  maxAge: "$8::float8",
+};
+const put: Left = {
+  ...common,
+  value: "$9::bytea",
+  expires: expiry(asReceived, "$10::float8"),
+  dropped: "NULL",
+  forgotten: "NULL",
+};
+/** @param dropped When. */
+const removal = (dropped: string): Left => ({
+  ...common,
+  value: "NULL",
+  expires: "NULL",
+  dropped,
+  forgotten: forgetFrom(dropped, common.history, common.maxAge),
+});
 
-const create = (names: PgNames): string => `
-INSERT INTO ${names.records} AS r (${columns})
-SELECT w.key, w.value, w.operation, c.micros, w.node, c.at, c.at, ${expiry("w.ttl")},
-  ${dropped("w.value", "c.at")}, ${forgotten("w.value", "c.at", "w.")}, ARRAY[w.operation], w.history, w.versions, w.max_age
-FROM ${reading(lockTimeout)}, ${one}
+const create = ({ records }: PgNames, left: Left): string => `
+INSERT INTO ${records} AS r (${columns})
+SELECT ${creation("$2::text", left, asReceived)}
+WHERE ${lockTimeout}
 ON CONFLICT (key) DO NOTHING
-RETURNING ${packedAnswer("r")} AS packed`;
+RETURNING ${answerColumns("r")}`;
 
-const replace = (names: PgNames): string => `
-UPDATE ${names.records} AS r SET ${assignments("w.value", "w.ttl", "w.", "w.operation")}
-FROM ${reading(lockTimeout)}, ${one}
-WHERE r.key = w.key AND r.revision = $11::text
-RETURNING ${packedAnswer("r")} AS packed`;
+const replace = ({ records }: PgNames, left: Left, expected: string): string => `
+UPDATE ${records} AS r SET ${assignments(left, asReceived)}
+WHERE r.key = $2::text AND r.revision = ${expected} AND ${lockTimeout}
+RETURNING ${answerColumns("r")}`;
+
+/** What the mutation in a row of `w` leaves. @param dropped When, if it leaves no value. */
+const leftOfRow = (dropped: string): Left => {
+  const ifNone = `CASE WHEN w.value IS NULL THEN ${dropped} END`;
+  return {
+    value: "decode(w.value, 'hex')",
+    operation: "$2::text",
+    node: "w.node",
+    expires: expiry(asRead, "w.ttl"),
+    dropped: ifNone,
+    forgotten: forgetFrom(`(${ifNone})`, "w.history", "w.max_age"),
+    history: "w.history",
+    versions: "w.versions",
+    maxAge: "w.max_age",
+  };
+};
 
 /** Parallel arrays, one element a mutation. Values travel as hexadecimal, which every client writes the same. */
 const many = (from: number): string => {
@@ -87,11 +163,12 @@ const ownOperation = "ARRAY[r.revision]";
 // ON CONFLICT DO UPDATE locks the row that is there before it looks at its WHERE, so that existing and absent keys are
 // locked alike, in one order, and two commits cannot hold what the other waits for. A row with 0 microseconds is the
 // place of a key with no record: seen by nobody, gone before the commit.
+const asLocked: Instant = { ...asRead, micros: "CASE WHEN w.creates THEN c.micros ELSE 0 END" };
+
 const lock = (names: PgNames): string => `
 INSERT INTO ${names.records} AS r (${columns})
-SELECT w.key, decode(w.value, 'hex'), $2::text, CASE WHEN w.creates THEN c.micros ELSE 0 END, w.node, c.at, c.at,
-  ${expiry("w.ttl")}, ${dropped("w.value", "c.at")}, ${forgotten("w.value", "c.at", "w.")}, ARRAY[$2::text], w.history, w.versions, w.max_age
-FROM ${reading("")},
+SELECT ${creation("w.key", leftOfRow(asRead.at), asLocked)}
+FROM ${reading},
   unnest($3::text[], $4::boolean[], ${many(5)}) AS w (key, creates, value, node, ttl, history, versions, max_age)
 ORDER BY w.key COLLATE "C"
 ON CONFLICT (key) DO UPDATE SET node = r.node WHERE false
@@ -102,8 +179,8 @@ WITH w AS MATERIALIZED (
   SELECT * FROM unnest($3::text[], $4::boolean[], $5::text[], ${many(6)})
     AS u (key, checks, expected, value, node, ttl, history, versions, max_age)
 ), written AS (
-  UPDATE ${names.records} AS r SET ${assignments("decode(w.value, 'hex')", "w.ttl", "w.", "$2::text")}
-  FROM ${reading("")}, w
+  UPDATE ${names.records} AS r SET ${assignments(leftOfRow(committedAt(asRead)), asRead)}
+  FROM ${reading}, w
   WHERE r.key = w.key AND NOT w.checks AND r.revision = w.expected AND r.micros > 0
   RETURNING r.key, ${recordColumns("r", ownOperation)}
 ), unlocked AS (
@@ -112,15 +189,18 @@ WITH w AS MATERIALIZED (
 SELECT written.*, NULL::bytea AS value FROM written
 UNION ALL
 SELECT r.key, ${recordColumns("r")}, CASE WHEN r.expires_at <= c.now THEN NULL ELSE r.value END
-FROM ${reading("")}, w JOIN ${names.records} AS r ON r.key = w.key WHERE w.checks AND r.micros > 0`;
+FROM ${reading}, w JOIN ${names.records} AS r ON r.key = w.key WHERE w.checks AND r.micros > 0`;
 
 const conflicts = (names: PgNames): string => `
 SELECT r.key, ${recordColumns("r")}, CASE WHEN r.expires_at <= c.now THEN NULL ELSE r.value END AS value
-FROM ${reading("")}, ${names.records} AS r WHERE r.key = ANY ($2::text[]) AND r.micros > 0`;
+FROM ${reading}, ${names.records} AS r WHERE r.key = ANY ($2::text[]) AND r.micros > 0`;
 
 export const writeStatementsOf = (names: PgNames): WriteStatements => ({
-  create: create(names),
-  replace: replace(names),
+  create: { put: create(names, put), delete: create(names, removal(asReceived.at)) },
+  replace: {
+    put: replace(names, put, "$11::text"),
+    delete: replace(names, removal(committedAt(asReceived)), "$9::text"),
+  },
   lock: lock(names),
   settle: settle(names),
   conflicts: conflicts(names),

@@ -122,6 +122,18 @@ await describeBackends((open) => {
     expect(after.committedAt).toBe(ahead);
   });
 
+  it("the answer to a commit tells the commit time that is stored, also where the clock stands behind the record", async () => {
+    const { store, table, sql } = await open({ clock: () => 1_700_000_000_000 });
+    const before = await put(store, "k", "1");
+    // As a thousand writes within one millisecond would leave it.
+    await sql(`UPDATE ${table} SET micros = micros + 999`);
+    for (const write of [put, (...[on, key]: Parameters<typeof put>) => remove(on, key)]) {
+      const { committedAt } = await write(store, "k", "2");
+      expect(committedAt).toBe(before.committedAt + 1);
+      expect((await readRecord(store, "k")).committedAt).toBe(committedAt);
+    }
+  });
+
   it("a foreign writer can set an expiry, and a value can be brought back with it", async () => {
     const { store, table, sql } = await open();
     await sql(`INSERT INTO ${table} (key, value, expires_at) VALUES ('k', 'x', now() - interval '1 minute')`);
