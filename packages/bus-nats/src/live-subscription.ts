@@ -11,6 +11,8 @@ export interface LiveParts {
   readonly clock: Pick<Clock, "schedule">;
   readonly subjects: readonly string[];
   readonly listener: BusListener;
+  /** Told while the subscription stands of what the server does not let this user publish to. */
+  readonly onRefused: (subject: string, cause: unknown) => void;
   /** How long the other servers of a cluster are given to learn of a subscription, in milliseconds. */
   readonly settleMs: () => number;
 }
@@ -35,7 +37,7 @@ export class LiveSubscription {
 
   /** @throws {WarpError} `UNAVAILABLE` if the server refuses a subscription, or cannot be asked. */
   async open(call: CallOptions | undefined): Promise<void> {
-    const { watch } = this.#parts;
+    const { watch, onRefused } = this.#parts;
     let closed: (cause: unknown) => void = () => {};
     const closing = new Promise<never>((_, reject) => {
       closed = reject;
@@ -43,6 +45,7 @@ export class LiveSubscription {
     closing.catch(() => {});
     this.#ignore = watch.add({
       onReconnected: () => void this.#afterReconnect(),
+      onRefused,
       onClosed: (cause) => {
         closed(busError("UNAVAILABLE", "the connection to NATS was closed", "subscribe", cause));
         this.#gap("the connection to NATS was closed for good");

@@ -47,8 +47,8 @@ export class NatsBus implements Bus {
   }
 
   /**
-   * Resolves once the server has the frame: after one round trip, which the calls of a tick share. With `jetStream` a
-   * broadcast resolves once the stream has stored it.
+   * A broadcast resolves once the server has the frame: after one round trip, which the calls of a tick share; with
+   * `jetStream` once the stream has stored it. A frame to one node resolves at once.
    * @throws {WarpError} `UNAVAILABLE` while there is no connection, and for want of a permission; `DEADLINE_EXCEEDED`,
    *   `ABORTED`: the frame may still arrive; `INVALID_ARGUMENT` above `maxFrameBytes`; `UNSUPPORTED` above what the
    *   server takes that it is connected to now.
@@ -59,7 +59,7 @@ export class NatsBus implements Bus {
     const { subject, clock } = this.#settings;
     // The client keeps it in its buffer also when nobody waits any more, and then it is the caller's again.
     const own = Buffer.from(frame);
-    if (to !== undefined) return await this.#sender.send(directSubject(subject, to), own, options);
+    if (to !== undefined) return this.#sender.hand(directSubject(subject, to), own, options);
     if (this.#stream === undefined) return await this.#sender.send(broadcastSubject(subject), own, options);
     await within(this.#store(this.#stream, own, options), { operation: "publish", call: options, clock });
   }
@@ -75,7 +75,11 @@ export class NatsBus implements Bus {
     const { subject, clock } = this.#settings;
     const [all, direct] = [broadcastSubject(subject), directSubject(subject, node)];
     const parts = { connection: this.#connection, watch: this.#watch, clock };
-    const live = { ...parts, settleMs: () => this.#settleMs() };
+    const onRefused = (refused: string, cause: unknown): void => {
+      // A broadcast has somebody waiting for it, who is told.
+      if (refused !== all) this.#sender.refused(refused, cause);
+    };
+    const live = { ...parts, onRefused, settleMs: () => this.#settleMs() };
     const stream = this.#stream;
     if (stream === undefined) {
       const subscription = new LiveSubscription({ ...live, subjects: [all, direct], listener });

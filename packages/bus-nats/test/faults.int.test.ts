@@ -212,6 +212,13 @@ describe("servers of another configuration", () => {
         expect(unheard).toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("warp.all") });
         // Both live on.
         await mute.subscribe("mute", new Recorder());
+        // Of a frame to one node the next one tells.
+        let told: unknown;
+        await until("the refusal is told", async () => {
+          told = await mute.publish(bytes("unsent"), "least").catch((error: unknown) => error);
+          return told !== undefined;
+        });
+        expect(told).toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("warp.node.least") });
         await deaf.publish(bytes("sent"));
         await until("what is allowed works", () => heard.texts.includes("sent"));
       });

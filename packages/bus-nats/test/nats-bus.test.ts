@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import { describe, expect, it } from "@jest/globals";
 import { WarpError } from "@warp/core";
 import { deliveryOf } from "../src/delivery.ts";
@@ -29,6 +30,32 @@ describe("NatsBus", () => {
     expect(calls).toEqual(["publish warp.all 1", "publish warp.node.b 2", "publish warp.all 3", "flush"]);
     await bus.publish(bytes("4"));
     expect(calls.slice(4)).toEqual(["publish warp.all 4", "flush"]);
+  });
+
+  it("leaves a frame to one node to the client, at once, but behind what waits", async () => {
+    const calls: string[] = [];
+    const bus = new NatsBus(noting(calls, () => new Promise(() => {})));
+    await bus.publish(bytes("1"), "b");
+    expect(calls).toEqual(["publish warp.node.b 1"]);
+    void bus.publish(bytes("2"));
+    await bus.publish(bytes("3"), "b");
+    expect(calls).toHaveLength(1);
+    await turnOfEventLoop();
+    expect(calls.slice(1)).toEqual(["publish warp.all 2", "publish warp.node.b 3", "flush"]);
+  });
+
+  it("rejects a frame to one node that the client does not take", async () => {
+    const cause = new Error("CONNECTION_CLOSED");
+    const throwing = {
+      ...noting([]),
+      publish: () => {
+        throw cause;
+      },
+    };
+    const published = new NatsBus(throwing).publish(bytes("1"), "b");
+    await expect(published).rejects.toMatchObject({ code: "UNAVAILABLE", port: "bus", cause });
+    const given = new NatsBus(noting([])).publish(bytes("1"), "b", { signal: AbortSignal.abort() });
+    await expect(given).rejects.toMatchObject({ code: "ABORTED" });
   });
 
   it("does not send what was given up before its turn came", async () => {

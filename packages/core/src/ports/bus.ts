@@ -17,7 +17,8 @@ export interface Bus {
   /** The largest frame that `publish` takes, in bytes. */
   readonly maxFrameBytes: number;
   /**
-   * Hands a frame to the transport; resolves once that has taken it, rejects if it cannot say so.
+   * Hands a frame to the transport; resolves once that has taken it, rejects if it cannot say so. Of a frame to one node
+   * it need not know: whoever misses the answer asks again.
    * @param frame A view on memory that others use too (mind its `byteOffset`), and the caller's again afterwards.
    * @param to A hint: an adapter that cannot address one node may broadcast, and core drops what is not addressed to it.
    */
