@@ -61,17 +61,21 @@ export class Batcher<I, O> {
   #flush(): void {
     const pending = this.#pending;
     this.#pending = [];
-    cutInPieces(pending, this.#most, this.#cutting, (some) => void this.#send(some));
+    cutInPieces(pending, this.#most, this.#cutting, (some) => this.#send(some));
   }
 
-  async #send(pending: readonly Pending<I, O>[]): Promise<void> {
-    try {
-      const results = await this.#run(pending.map(({ item }) => item));
+  #send(pending: readonly Pending<I, O>[]): void {
+    const onResults = (results: readonly O[]): void =>
       pending.forEach(({ resolve }, index) => {
         resolve(results[index] as O);
       });
-    } catch (error) {
+    const onError = (error: unknown): void => {
       for (const { item, reject } of pending) reject(this.#failureOf(item, error));
+    };
+    try {
+      this.#run(pending.map(({ item }) => item)).then(onResults, onError);
+    } catch (error) {
+      onError(error);
     }
   }
 }

@@ -19,6 +19,19 @@ export interface OutboxOptions {
   readonly onForgotten: () => void;
 }
 
+/** What is not counted and goes along with news. */
+interface Riders {
+  readonly bodies: readonly FrameBody[];
+  /** @param taken Whether they went along. */
+  readonly resolve: (taken: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface NumberedFrame {
+  readonly number: number;
+  readonly bodies: readonly FrameBody[];
+}
+
 const pauses = { firstMs: 50, longestMs: 2_000 };
 /** News of leases that may wait: like keys, at most a kilobyte or so each. */
 const mostOthers = 10_000;
@@ -26,7 +39,8 @@ const mostOthers = 10_000;
 /**
  * What this node has to tell every other, in a bounded number of slots: one per key, so that a hundred changes of a key
  * while the bus is down are one. A single sender works it off in order; what gathers while it sends goes in the next
- * frame. A frame is numbered when it is first handed to the transport, and handed over again until that takes it.
+ * frame. A frame is numbered when it is first handed to the transport, and handed over again until that takes it. States:
+ * idle; gathering, until the end of the turn that brought the first news; sending, until nothing waits.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -34,8 +48,10 @@ export class Outbox {
   #dropAll = false;
   #others: FrameBody[] = [];
   #urgent: (() => Promise<void>) | undefined;
+  #riders: Riders | undefined;
+  #state: "idle" | "gathering" | "sending" = "idle";
   #number = 0;
-  #sending: Promise<void> | undefined;
+  #onDrained: (() => void)[] = [];
   #inFlight = 0;
   #wake: (() => void) | undefined;
   #ended = false;
@@ -88,14 +104,29 @@ export class Outbox {
     this.#start();
   }
 
+  /**
+   * Has `bodies` go along with the news of this turn, where there are some: one frame less for every node to hear, as a
+   * write often begins where another has just ended.
+   * @returns Whether they did; `undefined` where no frame is about to be made. Rejects as that frame's first attempt does.
+   */
+  ride(bodies: readonly FrameBody[]): Promise<boolean> | undefined {
+    if (this.#state !== "gathering" || this.#urgent !== undefined || this.#riders !== undefined) return undefined;
+    return new Promise<boolean>((resolve, reject) => {
+      this.#riders = { bodies, resolve, reject };
+    });
+  }
+
   /** Tries again at once what waits for the transport. */
   wake(): void {
     this.#wake?.();
   }
 
   /** Resolves once nothing waits. */
-  async drained(): Promise<void> {
-    while (this.#sending !== undefined) await this.#sending;
+  drained(): Promise<void> {
+    if (this.#state === "idle") return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onDrained.push(resolve);
+    });
   }
 
   end(): void {
@@ -110,31 +141,34 @@ export class Outbox {
   }
 
   #start(): void {
-    if (this.#sending !== undefined || this.#ended) return;
-    this.#sending = this.#run().finally(() => {
-      this.#sending = undefined;
-      if (!this.#ended && this.#hasWork()) this.#start();
-    });
+    if (this.#state !== "idle" || this.#ended) return;
+    this.#state = "gathering";
+    // What the same turn of the event loop adds goes in the same frame, and what others send at the end of it goes along.
+    process.nextTick(() => process.nextTick(() => this.#next()));
   }
 
-  #hasWork(): boolean {
-    return this.#urgent !== undefined || this.#drops.size > 0 || this.#dropAll || this.#others.length > 0;
-  }
-
-  async #run(): Promise<void> {
-    // What the same turn of the event loop adds goes in the same frame.
-    await new Promise<void>((resolve) => process.nextTick(resolve));
-    while (this.#hasWork() && !this.#ended) {
-      await this.#sendUrgent();
-      const bodies = this.#nextBodies();
-      if (bodies.length > 0) await this.#sendUntilTaken(++this.#number, bodies);
-    }
-  }
-
-  async #sendUrgent(): Promise<void> {
+  // Without an async function: it would be a good part of what it costs to tell of a write.
+  #next(): void {
+    this.#state = "sending";
     const urgent = this.#urgent;
-    this.#urgent = undefined;
-    if (urgent !== undefined) await urgent().catch(this.#options.onFailure);
+    if (urgent !== undefined && !this.#ended) {
+      this.#urgent = undefined;
+      void urgent()
+        .catch(this.#options.onFailure)
+        .then(() => this.#next());
+      return;
+    }
+    const riders = this.#riders;
+    this.#riders = undefined;
+    const bodies = this.#ended ? [] : this.#nextBodies();
+    if (bodies.length > 0) {
+      this.#inFlight = newsIn(bodies);
+      this.#sendUntilTaken({ number: ++this.#number, bodies }, 0, riders);
+      return;
+    }
+    riders?.resolve(false);
+    this.#state = "idle";
+    for (const onDrained of this.#onDrained.splice(0)) onDrained();
   }
 
   #nextBodies(): readonly FrameBody[] {
@@ -169,21 +203,35 @@ export class Outbox {
     return bodies;
   }
 
-  async #sendUntilTaken(number: number, bodies: readonly FrameBody[]): Promise<void> {
-    const { send, onFailure, clock, random } = this.#options;
-    this.#inFlight = newsIn(bodies);
-    for (let attempt = 0; !this.#ended; attempt++) {
-      try {
-        await send(number, bodies);
-        break;
-      } catch (error) {
+  #sendUntilTaken(frame: NumberedFrame, attempt: number, riders?: Riders): void {
+    const { send, onFailure, clock, random, roomBytes } = this.#options;
+    const { number, bodies } = frame;
+    const together = riders === undefined ? bodies : [...riders.bodies, ...bodies];
+    const fits = riders === undefined || bytesOf(together) <= roomBytes;
+    if (!fits) riders.resolve(false);
+    send(number, fits ? together : bodies).then(
+      () => {
+        riders?.resolve(true);
+        this.#taken();
+      },
+      (error: unknown) => {
+        // Whoever rides along decides for himself whether to go again.
+        riders?.reject(error);
         onFailure(error);
         this.#retrying = true;
-        await this.#pause(delay(clock, backoffMs(attempt, random, pauses), true));
-      }
-    }
+        void this.#pause(delay(clock, backoffMs(attempt, random, pauses), true)).then(() => {
+          if (this.#ended) this.#taken();
+          else this.#sendUntilTaken(frame, attempt + 1);
+        });
+      },
+    );
+  }
+
+  /** The frame is done with. */
+  #taken(): void {
     this.#inFlight = 0;
     this.#retrying = false;
+    this.#next();
   }
 
   #pause(wait: Promise<void>): Promise<void> {
@@ -195,6 +243,8 @@ export class Outbox {
     ]);
   }
 }
+
+const bytesOf = (bodies: readonly FrameBody[]): number => bodies.reduce((bytes, body) => bytes + bodyBytes(body), 0);
 
 /** Each key that is to be dropped, and each other body. */
 const newsIn = (bodies: readonly FrameBody[]): number =>

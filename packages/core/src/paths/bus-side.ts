@@ -1,4 +1,3 @@
-import { WarpError } from "../errors.ts";
 import type { Guard } from "../mechanisms/guard.ts";
 import { Outbox } from "../mechanisms/outbox.ts";
 import { Peers } from "../mechanisms/peers.ts";
@@ -6,10 +5,9 @@ import { backoffMs } from "../mechanisms/retry.ts";
 import type { SharedEpoch } from "../mechanisms/shared-epoch.ts";
 import type { Bus, BusListener, NodeId } from "../ports/bus.ts";
 import { delay } from "../values/clock.ts";
-import { longestKeyBytes } from "../values/pattern.ts";
-import { encodeFrame, type Frame, frameOverheadBytes } from "../wire/frame.ts";
-import { bodyBytes, dropOverheadBytes, type FrameBody, inFrames } from "../wire/frame-body.ts";
+import { bodyBytes, type FrameBody } from "../wire/frame-body.ts";
 import type { Announcer, Context } from "./context.ts";
+import { FrameSender } from "./frame-sender.ts";
 import { type BusNews, Inbound } from "./inbound.ts";
 import { suspectAll } from "./suspicion.ts";
 
@@ -20,10 +18,6 @@ const vanishAfterMs = 5 * heartbeatMs;
 /** A node that has not heard itself for so long has no bus. */
 const deafAfterMs = 2.5 * heartbeatMs;
 const mostWaitingKeys = 10_000;
-/** The largest piece of news, beside the two drops that keys are sorted into. */
-const leastRoomBytes =
-  bodyBytes({ kind: "attach", lease: "x".repeat(64), key: "x".repeat(longestKeyBytes) }) + 2 * dropOverheadBytes;
-const longestName = "x".repeat(128);
 const pauses = { firstMs: 50, longestMs: 2_000 };
 
 export interface BusSideParts {
@@ -43,7 +37,7 @@ export class BusSide implements Announcer {
   readonly peers: Peers;
   readonly #context: Context;
   readonly #parts: BusSideParts;
-  readonly #incarnation: string;
+  readonly #sender: FrameSender;
   readonly #outbox: Outbox;
   readonly #inbound: Inbound;
   #unsubscribe: (() => Promise<void>) | undefined;
@@ -51,40 +45,28 @@ export class BusSide implements Announcer {
   #deaf = true;
   #closed = false;
   #failing = false;
-  /** Room for bodies in one frame to one node or to all, in bytes. */
-  readonly roomBytes: number;
   readonly #live: Promise<void>;
 
   constructor(context: Context, parts: BusSideParts) {
     const { clock, random, settings } = context;
     this.#context = context;
     this.#parts = parts;
-    this.#incarnation = random.id();
+    this.#sender = new FrameSender(context, parts.bus, parts.guard, () => {
+      this.#failing = false;
+    });
     this.peers = new Peers(vanishAfterMs, settings.memberTimeoutMs, parts.onNodes);
-    const overheadBytes = frameOverheadBytes(
-      this.#frame(Number.MAX_SAFE_INTEGER, [], longestName),
-      settings.secret !== undefined,
-    );
-    const leastBytes = overheadBytes + leastRoomBytes;
-    if (parts.bus.maxFrameBytes < leastBytes) {
-      throw new WarpError(
-        "UNSUPPORTED",
-        `bus.maxFrameBytes must be at least ${leastBytes}, for the longest key; got ${parts.bus.maxFrameBytes}`,
-      );
-    }
-    this.roomBytes = parts.bus.maxFrameBytes - overheadBytes;
     this.#outbox = new Outbox({
       clock,
       random,
       roomBytes: this.roomBytes,
       mostKeys: mostWaitingKeys,
-      send: (number, bodies) => this.#send(number, bodies),
+      send: (number, bodies) => this.#sender.send(number, bodies),
       onFailure: (error) => this.#failed(error),
       onForgotten: () => parts.epoch?.renew(),
     });
     this.#inbound = new Inbound(context, {
       ...parts,
-      incarnation: this.#incarnation,
+      incarnation: this.#sender.incarnation,
       peers: this.peers,
       onEcho: () => this.#hearsItself(),
     });
@@ -95,6 +77,11 @@ export class BusSide implements Announcer {
   /** Resolves once this node hears the bus. */
   get live(): Promise<void> {
     return this.#live;
+  }
+
+  /** Room for bodies in one frame to one node or to all, in bytes. */
+  get roomBytes(): number {
+    return this.#sender.roomBytes;
   }
 
   /** Whether not even this node's own frames come back. */
@@ -129,11 +116,11 @@ export class BusSide implements Announcer {
     return this.peers.members + 1;
   }
 
-  /** Sends what is not counted, now and beside whatever else is being sent. @param to One node. */
-  async tell(bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
-    const frames = inFrames(bodies, this.roomBytes);
-    if (frames.length === 1) await this.#send(0, bodies, to);
-    else await Promise.all(frames.map((some) => this.#send(0, some, to)));
+  /** Sends what is not counted, now, with or beside whatever else is being sent. @param to One node. */
+  tell(bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
+    const riding = to === undefined ? this.#outbox.ride(bodies) : undefined;
+    if (riding === undefined) return this.#sender.sendAll(bodies, to);
+    return riding.then((taken) => (taken ? undefined : this.#sender.sendAll(bodies, to)));
   }
 
   flushed(): Promise<void> {
@@ -157,7 +144,7 @@ export class BusSide implements Announcer {
     this.#closed = true;
     await Promise.race([this.#outbox.drained(), patience]);
     if (settled && this.#outbox.depth === 0 && this.#unsubscribe !== undefined) {
-      const goodbye = this.#send(0, [{ kind: "goodbye", last: this.#outbox.last }]);
+      const goodbye = this.#sender.send(0, [{ kind: "goodbye", last: this.#outbox.last }]);
       await Promise.race([goodbye, patience]).catch((error: unknown) => this.#failed(error));
     }
     this.#outbox.end();
@@ -198,37 +185,6 @@ export class BusSide implements Announcer {
     }
   }
 
-  #frame(number: number, bodies: readonly FrameBody[], to?: NodeId): Frame {
-    const { settings, clock } = this.#context;
-    return {
-      cluster: settings.cluster,
-      sender: settings.node,
-      incarnation: this.#incarnation,
-      number,
-      to,
-      sentAt: clock.now(),
-      bodies,
-    };
-  }
-
-  async #send(number: number, bodies: readonly FrameBody[], to?: NodeId): Promise<void> {
-    const { bus, guard } = this.#parts;
-    const { meters, settings } = this.#context;
-    const bytes = encodeFrame(this.#frame(number, bodies, to), settings.secret);
-    try {
-      await guard.call({ operation: "publish" }, (call) => bus.publish(bytes, to, call));
-    } catch (error) {
-      meters.bus.framesFailed++;
-      throw error;
-    }
-    this.#failing = false;
-    meters.bus.framesSent++;
-    for (const body of bodies) {
-      if (body.kind === "drop") meters.bus.keysSent += body.keys.length;
-      else if (body.kind === "drop-all") meters.bus.dropAllsSent++;
-    }
-  }
-
   async #heartbeat(): Promise<void> {
     const epoch = this.#parts.epoch?.trusted;
     const departed = this.peers.reportDeparted(this.#context.clock.monotonic());
@@ -239,7 +195,7 @@ export class BusSide implements Announcer {
     while (heard.length > 0 && bodyBytes({ ...heartbeat, heard }) > room / 2) heard = heard.slice(0, heard.length >> 1);
     const body = { ...heartbeat, heard };
     const full = { ...body, departed };
-    await this.#send(0, [departed.length === 0 || bodyBytes(full) > room ? body : full]);
+    await this.#sender.send(0, [departed.length === 0 || bodyBytes(full) > room ? body : full]);
     this.#context.meters.bus.heartbeatsSent++;
   }
 

@@ -1,6 +1,6 @@
 import { WarpError } from "../errors.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
-import type { CommitTogether, StoreAccess } from "../mechanisms/store-access.ts";
+import type { CommitReply, StoreAccess } from "../mechanisms/store-access.ts";
 import { type Mutation, rememberedOperations, type StoredRecord } from "../ports/store.ts";
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
@@ -161,20 +161,9 @@ const settleUnknown = async (attempt: Attempt, cause: WarpError): Promise<Settle
 const ownLanding = (operation: OperationId, conflicts: ReadonlyMap<string, StoredRecord | undefined>): boolean =>
   [...conflicts.values()].some((record) => record?.operations.includes(operation) === true);
 
-const send = async (
-  store: StoreAccess,
-  run: CommitRun,
-  operation: OperationId | undefined,
-  mutations: readonly Mutation[],
-  newOperation: () => OperationId,
-): Promise<CommitTogether> => {
-  const [only] = mutations;
-  if (run.together === true && store.joinsCommits && operation === undefined && only !== undefined) {
-    return await store.commitWithOthers(only);
-  }
-  const id = operation ?? newOperation();
-  return { operation: id, reply: await store.commit(id, mutations, callOf(run)) };
-};
+/** The only mutation of a commit that shares its round trip with others. */
+const joining = (store: StoreAccess, run: CommitRun, mutations: readonly Mutation[]): Mutation | undefined =>
+  run.together === true && store.joinsCommits && mutations.length === 1 ? mutations[0] : undefined;
 
 /** From here on the write may take effect whatever its caller does. @throws {WarpError} `ABORTED` if that one has left. */
 export const beginSending = (run: CommitRun): void => {
@@ -199,7 +188,13 @@ export const commitOnce = async (
   beginSending(run);
   // What only checks changes nothing: whoever leaves meanwhile knows as much.
   run.sent = mutations.some(({ kind }) => kind !== "check");
-  const { operation, reply } = await send(store, run, named, mutations, () => newOperation(context));
+  const joins = named === undefined ? joining(store, run, mutations) : undefined;
+  let operation: OperationId;
+  let reply: CommitReply;
+  if (joins === undefined) {
+    operation = named ?? newOperation(context);
+    reply = await store.commit(operation, mutations, callOf(run));
+  } else ({ operation, reply } = await store.commitWithOthers(joins));
   if (reply.kind === "landed") return { kind: "landed", operation, records: reply.records };
   if (reply.kind === "unknown") {
     const settled = await settleUnknown({ context, store, run, operation, mutations }, reply.error);

@@ -28,6 +28,7 @@ export interface InboundParts {
 }
 
 const mostReported = 1_000;
+const reasons: Partial<Record<Continuity, GapReason>> = { gap: "lost", "unknown-sender": "unknown-sender" };
 
 /** What comes in from the bus: checked, put in order, and handed on. */
 export class Inbound {
@@ -88,7 +89,6 @@ export class Inbound {
   }
 
   #judge(continuity: Continuity, frame?: Frame): void {
-    const reasons: Partial<Record<Continuity, GapReason>> = { gap: "lost", "unknown-sender": "unknown-sender" };
     const reason = reasons[continuity];
     if (reason !== undefined) suspectAll(this.#context, reason);
     if (continuity === "former-incarnation" && frame !== undefined) this.#twoOfOneName(frame);

@@ -165,20 +165,16 @@ export class StrongSide implements Consents {
   }
 
   /** One frame for all that goes to the same place. */
-  async #sendAll(messages: readonly Message[]): Promise<readonly undefined[]> {
+  #sendAll(messages: readonly Message[]): Promise<readonly undefined[]> {
     const [first] = messages;
-    if (first !== undefined && messages.length === 1) {
-      await this.#bus.tell([first.body], first.to);
-      return [undefined];
-    }
+    if (first !== undefined && messages.length === 1) return this.#bus.tell([first.body], first.to).then(() => []);
     const byPlace = new Map<NodeId | undefined, StrongBody[]>();
     for (const { to, body } of messages) {
       const bodies = byPlace.get(to);
       if (bodies === undefined) byPlace.set(to, [body]);
       else bodies.push(body);
     }
-    await Promise.all([...byPlace].map(([to, bodies]) => this.#bus.tell(bodies, to)));
-    return messages.map(() => undefined);
+    return Promise.all([...byPlace].map(([to, bodies]) => this.#bus.tell(bodies, to))).then(() => []);
   }
 
   #prepared({ operation, part, fenceMs, keys }: PrepareBody, sender: NodeId): void {
