@@ -73,7 +73,9 @@ export class Batcher<I, O> {
       for (const { item, reject } of pending) reject(this.#failureOf(item, error));
     };
     try {
-      this.#run(pending.map(({ item }) => item)).then(onResults, onError);
+      this.#run(pending.map(({ item }) => item))
+        .then(onResults)
+        .catch(onError);
     } catch (error) {
       onError(error);
     }

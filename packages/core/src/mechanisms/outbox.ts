@@ -151,13 +151,19 @@ export class Outbox {
   #next(): void {
     this.#state = "sending";
     const urgent = this.#urgent;
-    if (urgent !== undefined && !this.#ended) {
-      this.#urgent = undefined;
-      void urgent()
-        .catch(this.#options.onFailure)
-        .then(() => this.#next());
+    // Somebody waits for what rides along.
+    if (urgent === undefined || this.#riders !== undefined || this.#ended) {
+      this.#sendNews();
       return;
     }
+    this.#urgent = undefined;
+    void urgent()
+      .catch((error: unknown) => this.#failed(error))
+      .then(() => this.#sendNews());
+  }
+
+  /** One frame, whatever else has become urgent meanwhile. */
+  #sendNews(): void {
     const riders = this.#riders;
     this.#riders = undefined;
     const bodies = this.#ended ? [] : this.#nextBodies();
@@ -167,8 +173,20 @@ export class Outbox {
       return;
     }
     riders?.resolve(false);
+    if (this.#urgent !== undefined && !this.#ended) {
+      this.#next();
+      return;
+    }
     this.#state = "idle";
     for (const onDrained of this.#onDrained.splice(0)) onDrained();
+  }
+
+  #failed(error: unknown): void {
+    try {
+      this.#options.onFailure(error);
+    } catch {
+      // A logger that breaks must not keep the news from being told.
+    }
   }
 
   #nextBodies(): readonly FrameBody[] {
@@ -204,7 +222,7 @@ export class Outbox {
   }
 
   #sendUntilTaken(frame: NumberedFrame, attempt: number, riders?: Riders): void {
-    const { send, onFailure, clock, random, roomBytes } = this.#options;
+    const { send, clock, random, roomBytes } = this.#options;
     const { number, bodies } = frame;
     const together = riders === undefined ? bodies : [...riders.bodies, ...bodies];
     const fits = riders === undefined || bytesOf(together) <= roomBytes;
@@ -217,7 +235,7 @@ export class Outbox {
       (error: unknown) => {
         // Whoever rides along decides for himself whether to go again.
         riders?.reject(error);
-        onFailure(error);
+        this.#failed(error);
         this.#retrying = true;
         void this.#pause(delay(clock, backoffMs(attempt, random, pauses), true)).then(() => {
           if (this.#ended) this.#taken();

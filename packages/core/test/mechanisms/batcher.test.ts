@@ -1,5 +1,5 @@
 import { expect, it } from "@jest/globals";
-import { cutInPieces } from "../../src/mechanisms/batcher.ts";
+import { Batcher, cutInPieces } from "../../src/mechanisms/batcher.ts";
 
 const lengths = (items: number, most = 10_000): readonly number[] => {
   const sent: number[][] = [];
@@ -16,4 +16,14 @@ it("a crowd is cut into pieces of about the same size, none smaller than is wort
   expect(lengths(96)).toEqual([32, 32, 32]);
   expect(lengths(100)).toEqual([34, 34, 32]);
   expect(lengths(1_000, 200)).toEqual([200, 200, 200, 200, 200]);
+});
+
+it("what cannot be answered is rejected: also where the other side throws at once, or answers with nothing", async () => {
+  const failure = new Error("away");
+  const throwing = new Batcher<number, number>(() => {
+    throw failure;
+  }, 10);
+  await expect(Promise.all([throwing.add(1), throwing.add(2)])).rejects.toBe(failure);
+  const silent = new Batcher<number, number>(async () => undefined as unknown as readonly number[], 10);
+  await expect(silent.add(1)).rejects.toThrow(TypeError);
 });

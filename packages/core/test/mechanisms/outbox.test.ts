@@ -13,7 +13,7 @@ const outcome = (operation: string, keys: readonly string[] = ["k"]): FrameBody 
 const abort = (operation: string): FrameBody => ({ kind: "abort", operation });
 
 /** An outbox, what it hands to the transport, and what that says each time: yes, unless there is something to throw. */
-const setUp = (roomBytes = 1_000) => {
+const setUp = (roomBytes = 1_000, onFailure?: () => void) => {
   const clock = new VirtualClock();
   const sent: { readonly number: number; readonly bodies: readonly FrameBody[] }[] = [];
   const failures: unknown[] = [];
@@ -28,7 +28,10 @@ const setUp = (roomBytes = 1_000) => {
       const refusal = refusals.shift();
       if (refusal !== undefined) throw refusal;
     },
-    onFailure: (error) => failures.push(error),
+    onFailure: (error) => {
+      failures.push(error);
+      onFailure?.();
+    },
     onForgotten: () => undefined,
   });
   return { clock, outbox, sent, failures, refusals };
@@ -73,6 +76,30 @@ it("a frame that is handed over again goes without what rode along, whose sender
     [1, 1],
   ]);
   expect([outbox.depth, outbox.isRetrying]).toEqual([0, false]);
+});
+
+it("news are told also where each heartbeat takes until the next is due, and whatever the logger does", async () => {
+  const { outbox, sent } = setUp(1_000, () => {
+    throw new Error("the logger broke");
+  });
+  /** How many frames had been handed over at each. */
+  const beats: number[] = [];
+  const beat = async (): Promise<void> => {
+    beats.push(sent.length);
+    if (beats.length < 5) outbox.addUrgent(beat);
+    throw new Error("away");
+  };
+  outbox.addUrgent(beat);
+  outbox.addOther(outcome("1"));
+  await settle();
+  expect(beats).toEqual([0, 1, 1, 1, 1]);
+  await outbox.drained();
+  outbox.addOther(outcome("2"));
+  const riding = outbox.ride([abort("3")]);
+  outbox.addUrgent(beat);
+  expect(await riding).toBe(true);
+  await outbox.drained();
+  expect(beats.slice(5)).toEqual([2]);
 });
 
 it("what has no room beside the news does not ride, and is told so", async () => {
