@@ -7,7 +7,7 @@ import { type NatsBusOptions, type NatsBusSettings, settingsOf } from "./options
 import { Sender } from "./sender.ts";
 import { Stream, streamError } from "./stream.ts";
 import { StreamSubscription } from "./stream-subscription.ts";
-import { broadcastSubject, deliverySubject, directSubject } from "./subjects.ts";
+import { broadcastSubject, deliverySubject, directSubject, isDirectSubject } from "./subjects.ts";
 import { requireAwaited, within } from "./within.ts";
 
 const settleInClusterMs = 200;
@@ -48,7 +48,8 @@ export class NatsBus implements Bus {
 
   /**
    * A broadcast resolves once the server has the frame: after one round trip, which the calls of a tick share; with
-   * `jetStream` once the stream has stored it. A frame to one node resolves at once.
+   * `jetStream` once the stream has stored it. A frame to one node resolves at once, also while there is no connection:
+   * the client keeps it until it dials.
    * @throws {WarpError} `UNAVAILABLE` while there is no connection, and for want of a permission; `DEADLINE_EXCEEDED`,
    *   `ABORTED`: the frame may still arrive; `INVALID_ARGUMENT` above `maxFrameBytes`; `UNSUPPORTED` above what the
    *   server takes that it is connected to now.
@@ -76,8 +77,8 @@ export class NatsBus implements Bus {
     const [all, direct] = [broadcastSubject(subject), directSubject(subject, node)];
     const parts = { connection: this.#connection, watch: this.#watch, clock };
     const onRefused = (refused: string, cause: unknown): void => {
-      // A broadcast has somebody waiting for it, who is told.
-      if (refused !== all) this.#sender.refused(refused, cause);
+      // A broadcast has somebody waiting for it, who is told; others may use the connection too.
+      if (isDirectSubject(subject, refused)) this.#sender.refused(refused, cause);
     };
     const live = { ...parts, onRefused, settleMs: () => this.#settleMs() };
     const stream = this.#stream;

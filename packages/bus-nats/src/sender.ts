@@ -50,23 +50,20 @@ export class Sender {
   /**
    * Hands a message to the client, and nobody hears whether the server took it: a PING and its PONG cost two processes
    * more than the message. It goes at once, but behind what waits for its turn.
-   * @throws {WarpError} `UNAVAILABLE` where the client does not take it; in place of a later message, if the server did
-   *   not take this one.
+   * @throws {WarpError} `UNAVAILABLE` where the client does not take it, or the server did not take an earlier one: that
+   *   is told once, and this one goes all the same.
    */
   hand(subject: string, data: Uint8Array, call: CallOptions | undefined): void {
     requireAwaited(call, "publish");
-    const refused = this.#refusal;
-    this.#refusal = undefined;
-    if (refused !== undefined) throw refused;
-    if (this.#waiting.length > 0) {
-      this.#waiting.push({ subject, data, call });
-      return;
-    }
     try {
-      this.#connection.publish(subject, data);
+      if (this.#waiting.length > 0) this.#waiting.push({ subject, data, call });
+      else this.#connection.publish(subject, data);
     } catch (error) {
       throw unavailable("publish", error);
     }
+    const refused = this.#refusal;
+    this.#refusal = undefined;
+    if (refused !== undefined) throw refused;
   }
 
   /** The server did not take a message that was handed over. */

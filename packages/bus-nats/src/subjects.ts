@@ -31,6 +31,10 @@ export const broadcastSubject = (subject: string): string => `${subject}.all`;
 /** Where one node listens. */
 export const directSubject = (subject: string, node: NodeId): string => `${subject}.node.${wordOf(node)}`;
 
+/** Whether it is one of those. */
+export const isDirectSubject = (subject: string, candidate: string): boolean =>
+  candidate.startsWith(`${subject}.node.`);
+
 /** Where a stream delivers to one node. @param id Of the delivery: what comes from an earlier one must not be taken for it. */
 export const deliverySubject = (subject: string, node: NodeId, id: string): string =>
   `${subject}.deliver.${wordOf(node)}.${id}`;

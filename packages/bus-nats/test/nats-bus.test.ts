@@ -44,6 +44,35 @@ describe("NatsBus", () => {
     expect(calls.slice(1)).toEqual(["publish warp.all 2", "publish warp.node.b 3", "flush"]);
   });
 
+  it("tells of a refused frame to one node once, with the next, and loses none for it", async () => {
+    const calls: string[] = [];
+    let refuse: (subject: string) => void = () => {};
+    const refusals = async function* () {
+      for (;;) {
+        const subject = await new Promise<string>((resolve) => {
+          refuse = resolve;
+        });
+        yield { type: "error", permissionContext: { operation: "publish", subject } };
+      }
+    };
+    const bus = new NatsBus({ ...noting(calls), status: refusals });
+    await bus.subscribe("a", { onFrame: () => {}, onGap: () => {} });
+    for (const subject of ["my.app", "warp.all", "other.node.b"]) {
+      refuse(subject);
+      await turnOfEventLoop();
+    }
+    calls.length = 0;
+    await bus.publish(bytes("1"), "c");
+    refuse("warp.node.b");
+    await turnOfEventLoop();
+    await expect(bus.publish(bytes("2"), "c")).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("warp.node.b"),
+    });
+    await bus.publish(bytes("3"), "c");
+    expect(calls).toEqual(["publish warp.node.c 1", "publish warp.node.c 2", "publish warp.node.c 3"]);
+  });
+
   it("rejects a frame to one node that the client does not take", async () => {
     const cause = new Error("CONNECTION_CLOSED");
     const throwing = {
