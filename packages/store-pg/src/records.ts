@@ -41,8 +41,7 @@ const bytesOf = (value: Uint8Array | null | undefined): Uint8Array | undefined =
   value ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
 
 /** What of a record that was just written its writer does not know: its commit time is that of `micros`. */
-export const answerColumns = (r: string): string =>
-  `${r}.micros::float8 AS micros, ${inMs(`${r}.expires_at`)} AS expires_at`;
+export const answerColumns = (r: string): string => `${r}.micros, ${inMs(`${r}.expires_at`)} AS expires_at`;
 
 /** JSON has no infinity: packed by PostgreSQL, it is text. */
 const expiryFrom = (column: number | string | null): number | undefined =>
@@ -76,7 +75,9 @@ export const writtenRecord = (
   node: string,
   value: Uint8Array | undefined,
 ): StoredRecord => {
-  const { micros, expires_at } = row as unknown as Pick<RecordColumns, "micros" | "expires_at">;
+  const { expires_at } = row as unknown as Pick<RecordColumns, "expires_at">;
+  // pg hands bigints over as strings, PGlite as numbers.
+  const micros = Number(row.micros);
   return {
     value,
     revision: operation,

@@ -88,7 +88,7 @@ const creation = (key: string, left: Left, { micros, at }: Instant): string => `
 
 /** Of a row that is replaced: by the same instant that `micros` tells, however the clock is set meanwhile. */
 const committedAt = ({ at }: Instant): string =>
-  `greatest(${at}, date_trunc('milliseconds', to_timestamp((r.micros + 1)::float8 / 1000000)))`;
+  `greatest(${at}, date_trunc('milliseconds', 'epoch'::timestamptz + (r.micros + 1) * interval '1 microsecond'))`;
 
 /** What a write sets in a row, whatever stood there before. */
 const assignments = (left: Left, instant: Instant): string => `
