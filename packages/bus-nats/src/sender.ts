@@ -14,7 +14,8 @@ interface Outgoing {
   readonly taken?: { resolve(): void; reject(error: unknown): void };
 }
 
-type Awaited = Required<Outgoing>;
+/** One that somebody waits for. */
+type Confirmed = Required<Outgoing>;
 
 const refusal = (subject: string, cause: unknown): WarpError =>
   busError("UNAVAILABLE", `NATS does not let this user publish to ${subject}`, "publish", cause);
@@ -80,12 +81,12 @@ export class Sender {
   #sendWaiting(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const sent: Awaited[] = [];
+    const sent: Confirmed[] = [];
     for (const outgoing of waiting) {
       try {
         requireAwaited(outgoing.call, "publish");
         this.#connection.publish(outgoing.subject, outgoing.data);
-        if (outgoing.taken !== undefined) sent.push(outgoing as Awaited);
+        if (outgoing.taken !== undefined) sent.push(outgoing as Confirmed);
       } catch (error) {
         outgoing.taken?.reject(unavailable("publish", error));
       }
@@ -94,7 +95,7 @@ export class Sender {
   }
 
   /** Never rejects. */
-  async #settle(sent: readonly Awaited[]): Promise<void> {
+  async #settle(sent: readonly Confirmed[]): Promise<void> {
     const rejectAll = (error: unknown): void => {
       for (const { taken } of sent) taken.reject(unavailable("publish", error));
     };

@@ -33,7 +33,7 @@ interface NumberedFrame {
 }
 
 const pauses = { firstMs: 50, longestMs: 2_000 };
-/** News of leases that may wait: like keys, at most a kilobyte or so each. */
+/** News of leases and of strong writes that may wait: like keys, at most a kilobyte or so each. */
 const mostOthers = 10_000;
 
 /**
@@ -88,7 +88,7 @@ export class Outbox {
     this.#start();
   }
 
-  /** News that is not a drop: leases. Has its own bounded queue. */
+  /** News that is not a drop: of leases and of strong writes. Has its own bounded queue. */
   addOther(body: FrameBody): void {
     this.#others.push(body);
     if (this.#others.length > mostOthers) {
