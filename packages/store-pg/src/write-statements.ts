@@ -2,7 +2,7 @@ import { rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
 import { clock } from "./read-statements.ts";
 import { answerColumns, recordColumns } from "./records.ts";
-import { forgetFrom } from "./triggers.ts";
+import { forgetFrom, microsOf } from "./triggers.ts";
 
 /** A write of one key, by what it leaves there. */
 export interface SingleWrite {
@@ -22,13 +22,13 @@ export interface WriteStatements {
   readonly replace: SingleWrite;
   /**
    * Takes the locks of all keys, in their order, and writes those that are to be created. `$2` operation, `$3` keys,
-   * `$4` which of them to create, then the columns of `manyParameters`. Answers with a row for each key that had no
+   * `$4` which of them to create, then the columns of `many`. Answers with a row for each key that had no
    * record.
    */
   readonly lock: string;
   /**
    * Writes the locked keys whose revision stands, and undoes the locks on keys that have no record. `$2` operation,
-   * `$3` keys, `$4` which of them are checks, `$5` expected revisions, then the columns of `manyParameters`. Answers
+   * `$3` keys, `$4` which of them are checks, `$5` expected revisions, then the columns of `many`. Answers
    * with a row for each key that was written, and for each check of a key with a record.
    */
   readonly settle: string;
@@ -43,7 +43,7 @@ interface Instant {
 }
 
 const instantOf = (now: string): Instant => ({
-  micros: `(extract(epoch FROM ${now}) * 1000000)::bigint`,
+  micros: microsOf(now),
   at: `date_trunc('milliseconds', ${now})`,
 });
 
@@ -160,11 +160,11 @@ const many = (from: number): string => {
 /** A commit's answer leaves out what came before it. */
 const ownOperation = "ARRAY[r.revision]";
 
-// ON CONFLICT DO UPDATE locks the row that is there before it looks at its WHERE, so that existing and absent keys are
-// locked alike, in one order, and two commits cannot hold what the other waits for. A row with 0 microseconds is the
-// place of a key with no record: seen by nobody, gone before the commit.
+/** A row with 0 microseconds is the place of a key with no record: seen by nobody, gone before the commit. */
 const asLocked: Instant = { ...asRead, micros: "CASE WHEN w.creates THEN c.micros ELSE 0 END" };
 
+// ON CONFLICT DO UPDATE locks the row that is there before it looks at its WHERE, so that existing and absent keys are
+// locked alike, in one order, and two commits cannot hold what the other waits for.
 const lock = (names: PgNames): string => `
 INSERT INTO ${names.records} AS r (${columns})
 SELECT ${creation("w.key", leftOfRow(asRead.at), asLocked)}
