@@ -45,6 +45,7 @@ const captured = async (call: (store: Store) => Promise<unknown>): Promise<State
       statement ??= { text, values };
       return [];
     },
+    write: () => Promise.reject(new Error("an answer was asked for")),
     transaction: () => Promise.reject(new Error("one statement was expected")),
   };
   // An empty answer is none that a commit could be content with.

@@ -42,6 +42,7 @@ export type { HistogramValue, MetricFamily, MetricSample, Metrics } from "./port
 export type { SharedCache, SharedPut, SharedSlot, SlotToken } from "./ports/shared-cache.ts";
 export {
   type CheckMutation,
+  type CommitAnswer,
   conflictError,
   conflictsOf,
   type DeleteMutation,

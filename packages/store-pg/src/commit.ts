@@ -1,5 +1,6 @@
 import {
   type CallOptions,
+  type CommitAnswer,
   conflictError,
   isAborted,
   type Mutation,
@@ -102,14 +103,19 @@ export class Committer {
     this.#landsWithinMs = landsWithinMs;
   }
 
-  async commit(operation: OperationId, mutations: readonly Mutation[], options?: CallOptions): Promise<Records> {
+  async commit(
+    operation: OperationId,
+    mutations: readonly Mutation[],
+    options?: CallOptions,
+    answer: CommitAnswer = "records",
+  ): Promise<Records> {
     const owned = mutations.map(own);
     const began = performance.now();
     for (let attempt = 1; ; attempt += 1) {
       // However many attempts: the whole within what `landsWithinMs` declares.
       const leftMs = this.#landsWithinMs - (performance.now() - began);
       try {
-        return await this.#attempt(operation, owned, this.#limits(leftMs, options));
+        return await this.#attempt(operation, owned, this.#limits(leftMs, options), answer);
       } catch (error) {
         const failure = isRefusal(error) ? refusal(error) : error;
         if (attempt === mostAttempts || !isPassing(failure) || isAborted(options)) throw failure;
@@ -129,11 +135,16 @@ export class Committer {
     };
   }
 
-  async #attempt(operation: OperationId, mutations: readonly Mutation[], limits: Limits): Promise<Records> {
+  async #attempt(
+    operation: OperationId,
+    mutations: readonly Mutation[],
+    limits: Limits,
+    answer: CommitAnswer,
+  ): Promise<Records> {
     const [only] = mutations;
     if (only === undefined) return [];
     if (mutations.length > 1) return await this.#transact(operation, mutations, limits);
-    return [only.kind === "check" ? await this.#check(only) : await this.#write(operation, only, limits)];
+    return only.kind === "check" ? [await this.#check(only)] : await this.#write(operation, only, limits, answer);
   }
 
   async #check(mutation: Mutation): Promise<StoredRecord | undefined> {
@@ -143,7 +154,12 @@ export class Committer {
     return record;
   }
 
-  async #write(operation: OperationId, mutation: WriteMutation, limits: Limits): Promise<StoredRecord> {
+  async #write(
+    operation: OperationId,
+    mutation: WriteMutation,
+    limits: Limits,
+    answer: CommitAnswer,
+  ): Promise<Records> {
     const { kind, key, expected, timestamp } = mutation;
     const lockMs = String(Math.max(1, Math.ceil(limits.lockMs)));
     const retention = retentionOf(mutation);
@@ -152,9 +168,13 @@ export class Committer {
     if (value !== undefined) values.push(value, ttlOf(mutation));
     if (expected !== undefined) values.push(expected);
     const { create, replace } = this.#statements;
-    const statement = (expected === undefined ? create : replace)[kind];
-    const [row] = await this.#client.query(statement, values, limits.stillWanted);
-    if (row !== undefined) return writtenRecord(row, operation, timestamp.node, value);
+    const statement = (expected === undefined ? create : replace)[kind][answer];
+    if (answer === "none") {
+      if ((await this.#client.write(statement, values, limits.stillWanted)) > 0) return [];
+    } else {
+      const [row] = await this.#client.query(statement, values, limits.stillWanted);
+      if (row !== undefined) return [writtenRecord(row, operation, timestamp.node, value)];
+    }
     const standing = await this.#standing(this.#client, [mutation.key]);
     throw conflictError(new Map([[mutation.key, standing.get(mutation.key)]]));
   }

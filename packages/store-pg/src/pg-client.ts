@@ -16,6 +16,8 @@ export interface PgQueryable {
    * @param stillWanted Where it says no, nothing is sent, and the call rejects `UNAVAILABLE`. Default: always.
    */
   query(text: string, values: readonly unknown[], stillWanted?: StillWanted): Promise<readonly PgRow[]>;
+  /** As `query`, of a statement that answers with no rows. Resolves with how many it wrote. */
+  write(text: string, values: readonly unknown[], stillWanted?: StillWanted): Promise<number>;
 }
 
 /** Bounds of a transaction. */
@@ -38,6 +40,10 @@ export interface PgClient extends PgQueryable {
 /** What of a client's result this package reads. */
 export interface PgResult {
   readonly rows: readonly unknown[];
+  /** How many rows the statement wrote, as `pg` names it. */
+  readonly rowCount?: number | null;
+  /** The same, as PGlite names it. */
+  readonly affectedRows?: number | undefined;
 }
 
 /** A statement that a connection parses and plans once. */
@@ -77,6 +83,7 @@ export interface PgliteDatabase extends PgliteTransaction {
 }
 
 const rowsOf = (result: PgResult): readonly PgRow[] => result.rows as PgRow[];
+const writtenBy = ({ rowCount, affectedRows }: PgResult): number => rowCount ?? affectedRows ?? 0;
 
 /** How a pool is used. */
 export interface PgPoolOptions {
@@ -162,19 +169,25 @@ const rollBack = async (connection: PgPoolClient): Promise<boolean> => {
  */
 export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions = {}): PgClient => {
   const prepare: Prepare = statements === "prepared" ? preparing() : (text) => text;
+  const sendAlone = async (
+    text: string,
+    values: readonly unknown[],
+    stillWanted: StillWanted | undefined,
+  ): Promise<PgResult> => {
+    const connection = await checkOut(pool, stillWanted);
+    let usable = true;
+    try {
+      return await send(connection, prepare, text, values);
+    } catch (error) {
+      usable = leavesUsable(error);
+      throw error;
+    } finally {
+      giveBack(connection, usable);
+    }
+  };
   return {
-    async query(text, values, stillWanted) {
-      const connection = await checkOut(pool, stillWanted);
-      let usable = true;
-      try {
-        return rowsOf(await send(connection, prepare, text, values));
-      } catch (error) {
-        usable = leavesUsable(error);
-        throw error;
-      } finally {
-        giveBack(connection, usable);
-      }
-    },
+    query: (text, values, stillWanted) => sendAlone(text, values, stillWanted).then(rowsOf),
+    write: (text, values, stillWanted) => sendAlone(text, values, stillWanted).then(writtenBy),
     async transaction(run, limits) {
       const connection = await checkOut(pool, limits?.stillWanted);
       let usable = true;
@@ -182,6 +195,7 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
         await connection.query(beginWith(limits));
         const result = await run({
           query: async (text, values) => rowsOf(await send(connection, prepare, text, values)),
+          write: async (text, values) => writtenBy(await send(connection, prepare, text, values)),
         });
         await connection.query("COMMIT");
         return result;
@@ -195,16 +209,20 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
   };
 };
 
-const pgliteQueryable = (database: PgliteTransaction): PgQueryable => ({
-  async query(text, values) {
+const pgliteQueryable = (database: PgliteTransaction): PgQueryable => {
+  const send = async (text: string, values: readonly unknown[]): Promise<PgResult> => {
     try {
-      return rowsOf(await database.query(text, [...values]));
+      return await database.query(text, [...values]);
     } finally {
       // It answers without leaving the microtask queue: timers would wait until nobody asks it for anything any more.
       await turnOfEventLoop();
     }
-  },
-});
+  };
+  return {
+    query: async (text, values) => rowsOf(await send(text, values)),
+    write: async (text, values) => writtenBy(await send(text, values)),
+  };
+};
 
 /**
  * A client out of PostgreSQL inside this process.

@@ -1,5 +1,6 @@
 import {
   type CallOptions,
+  type CommitAnswer,
   type History,
   type Mutation,
   type OperationId,
@@ -104,9 +105,10 @@ export class PgStore implements Store, History {
     operation: OperationId,
     mutations: readonly Mutation[],
     options?: CallOptions,
+    answer?: CommitAnswer,
   ): Promise<readonly (StoredRecord | undefined)[]> {
     this.#reaper.start();
-    return this.#committer.commit(operation, mutations, options);
+    return this.#committer.commit(operation, mutations, options, answer);
   }
 
   /** In the order of code points. Each page is one statement; between pages nothing is held at the server. */

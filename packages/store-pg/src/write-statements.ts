@@ -1,24 +1,27 @@
-import { rememberedOperations } from "@warp/core";
+import { type CommitAnswer, rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
 import { clock } from "./read-statements.ts";
 import { answerColumns, recordColumns } from "./records.ts";
 import { forgetFrom, microsOf } from "./triggers.ts";
 
+/** A statement by what is asked of it when it has written: a row costs server and client a good part of a small update. */
+type Answering = Readonly<Record<CommitAnswer, string>>;
+
 /** A write of one key, by what it leaves there. */
 export interface SingleWrite {
-  readonly put: string;
-  readonly delete: string;
+  readonly put: Answering;
+  readonly delete: Answering;
 }
 
 /** Every text of this package that commits. `$1` is always the injected clock or null. */
 export interface WriteStatements {
   /**
    * One key, on no record. `$2` key, `$3` operation, `$4` node, `$5` the longest wait for a lock in milliseconds, `$6` to
-   * `$8` whether and how the version before is kept; for a put `$9` the value and `$10` its time to live. Answers with
-   * `answerColumns`, or no row if there is a record.
+   * `$8` whether and how the version before is kept; for a put `$9` the value and `$10` its time to live. Writes no row if
+   * there is a record; answers, if at all, with `answerColumns`.
    */
   readonly create: SingleWrite;
-  /** As `create`, on a revision, which comes last. Answers with no row if that does not stand. */
+  /** As `create`, on a revision, which comes last. Writes no row if that does not stand. */
   readonly replace: SingleWrite;
   /**
    * Takes the locks of all keys, in their order, and writes those that are to be created. `$2` operation, `$3` keys,
@@ -123,17 +126,19 @@ const removal = (dropped: string): Left => ({
   forgotten: forgetFrom(dropped, common.history, common.maxAge),
 });
 
-const create = ({ records }: PgNames, left: Left): string => `
+const answering = (text: string): Answering => ({ none: text, records: `${text}\nRETURNING ${answerColumns("r")}` });
+
+const create = ({ records }: PgNames, left: Left): Answering =>
+  answering(`
 INSERT INTO ${records} AS r (${columns})
 SELECT ${creation("$2::text", left, asReceived)}
 WHERE ${lockTimeout}
-ON CONFLICT (key) DO NOTHING
-RETURNING ${answerColumns("r")}`;
+ON CONFLICT (key) DO NOTHING`);
 
-const replace = ({ records }: PgNames, left: Left, expected: string): string => `
+const replace = ({ records }: PgNames, left: Left, expected: string): Answering =>
+  answering(`
 UPDATE ${records} AS r SET ${assignments(left, asReceived)}
-WHERE r.key = $2::text AND r.revision = ${expected} AND ${lockTimeout}
-RETURNING ${answerColumns("r")}`;
+WHERE r.key = $2::text AND r.revision = ${expected} AND ${lockTimeout}`);
 
 /** What the mutation in a row of `w` leaves. @param dropped When, if it leaves no value. */
 const leftOfRow = (dropped: string): Left => {

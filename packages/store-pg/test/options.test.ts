@@ -7,6 +7,7 @@ import { type PgClient, type PgPool, PgStore, type PgStoreOptions } from "../src
 
 const nowhere: PgClient = {
   query: () => Promise.reject(new Error("nothing may be sent")),
+  write: () => Promise.reject(new Error("nothing may be sent")),
   transaction: () => Promise.reject(new Error("nothing may be sent")),
 };
 

@@ -1,5 +1,5 @@
 import { WarpError } from "../errors.ts";
-import { conflictsOf, type Mutation, type Store, type StoredRecord } from "../ports/store.ts";
+import { type CommitAnswer, conflictsOf, type Mutation, type Store, type StoredRecord } from "../ports/store.ts";
 import type { Clock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
 import { Batcher } from "./batcher.ts";
@@ -7,6 +7,7 @@ import { failureAbout, failureFor, type Guard, type GuardedCall } from "./guard.
 
 /** What became of one attempt to commit, as far as the reply tells. */
 export type CommitReply =
+  /** `records`: none where nobody asked for them. */
   | { readonly kind: "landed"; readonly records: readonly (StoredRecord | undefined)[] }
   /** Another writer was first. `conflicts`: the keys that moved. */
   | { readonly kind: "lost"; readonly conflicts: ReadonlyMap<string, StoredRecord | undefined> }
@@ -32,6 +33,8 @@ export interface CommitTogether {
 
 /** What a store says of what it was sent, and not of itself. */
 const blaming: ReadonlySet<string> = new Set(["INVALID_VALUE", "INVALID_ARGUMENT", "UNSUPPORTED", "CORRUPT"]);
+/** How long the store's clock is taken to go as it was last heard to, in milliseconds. */
+const clockKnownForMs = 1_000;
 const mostKeysPerRead = 10_000;
 const mostKeysPerCommit = 1_000;
 
@@ -48,6 +51,8 @@ export class StoreAccess {
   #offsetMs: number;
   /** Until then the offset is that of this machine's clock, which may be wrong by any amount. */
   #isClockKnown = false;
+  /** On the monotonic clock: from then on commits are asked for their time again. */
+  #clockStaleFrom = Number.NEGATIVE_INFINITY;
 
   constructor(store: Store, guard: Guard, clock: Clock, newOperation: () => OperationId) {
     this.store = store;
@@ -98,14 +103,21 @@ export class StoreAccess {
     return found as readonly (StoredRecord | undefined)[];
   }
 
-  async commit(operation: OperationId, mutations: readonly Mutation[], call: GuardedCall): Promise<CommitReply> {
+  /** @param answer `"none"`: the caller reads no records. Now and then they are asked for all the same: they tell the time. */
+  async commit(
+    operation: OperationId,
+    mutations: readonly Mutation[],
+    call: GuardedCall,
+    answer: CommitAnswer = "records",
+  ): Promise<CommitReply> {
+    const asked = this.#clock.monotonic() < this.#clockStaleFrom ? answer : "records";
     let sent = false;
     let refusal: unknown;
     try {
       const records = await this.guard.call(call, async (options) => {
         sent = true;
         try {
-          return await this.store.commit(operation, mutations, options);
+          return await this.store.commit(operation, mutations, options, asked);
         } catch (error) {
           // Only an adapter that knows says so with a WarpError: anything else may hide a commit that landed.
           if (WarpError.is(error)) refusal = error;
@@ -187,8 +199,7 @@ export class StoreAccess {
   /** Asks the store for its clock. */
   async now(call: GuardedCall): Promise<number> {
     const now = await this.guard.call(call, (options) => this.store.now(options));
-    this.#offsetMs = now - this.#clock.monotonic();
-    this.#isClockKnown = true;
+    this.#heard(now);
     return now;
   }
 
@@ -203,9 +214,15 @@ export class StoreAccess {
   #learn(operation: OperationId, records: readonly (StoredRecord | undefined)[]): void {
     // A record that was only checked may be of any age.
     const record = records.find((candidate) => candidate?.revision === operation);
-    if (record === undefined) return;
-    this.#offsetMs = record.committedAt - this.#clock.monotonic();
+    if (record !== undefined) this.#heard(record.committedAt);
+  }
+
+  /** @param now By the store's clock. */
+  #heard(now: number): void {
+    const here = this.#clock.monotonic();
+    this.#offsetMs = now - here;
     this.#isClockKnown = true;
+    this.#clockStaleFrom = here + clockKnownForMs;
   }
 
   async #read(lookups: readonly Lookup[]): Promise<readonly Found[]> {

@@ -1,7 +1,7 @@
 import type { CallOptions } from "../ports/call-options.ts";
 import type { ChangeFeed, ChangeListener } from "../ports/change-feed.ts";
 import type { History } from "../ports/history.ts";
-import { conflictError, type Mutation, type Store, type StoredRecord } from "../ports/store.ts";
+import { type CommitAnswer, conflictError, type Mutation, type Store, type StoredRecord } from "../ports/store.ts";
 import { type Clock, systemClock } from "../values/clock.ts";
 import type { OperationId, Revision } from "../values/entry.ts";
 import { requireMs } from "../values/invalid.ts";
@@ -85,10 +85,11 @@ export class MemoryStore implements Store, History, ChangeFeed {
     operation: OperationId,
     mutations: readonly Mutation[],
     _options?: CallOptions,
+    wanted: CommitAnswer = "records",
   ): Promise<readonly (StoredRecord | undefined)[]> {
     // The caller's arrays and bytes are its own again once this call is under way.
     const own = mutations.map((one) => (one.kind === "put" ? { ...one, value: copyOf(one.value) } : { ...one }));
-    return inStages(this.#pause, () => this.#apply(operation, own));
+    return inStages(this.#pause, () => this.#apply(operation, own, wanted));
   }
 
   async *keys(prefix: string, _options?: CallOptions): AsyncGenerator<string, void, void> {
@@ -158,7 +159,11 @@ export class MemoryStore implements Store, History, ChangeFeed {
     return record.revision === unless && !isExpired(record, now) ? "unchanged" : answer(record, now);
   }
 
-  #apply(operation: OperationId, mutations: readonly Mutation[]): readonly (StoredRecord | undefined)[] {
+  #apply(
+    operation: OperationId,
+    mutations: readonly Mutation[],
+    wanted: CommitAnswer,
+  ): readonly (StoredRecord | undefined)[] {
     const now = this.#clock.now();
     const held = (key: string): StoredRecord | undefined => {
       const record = this.#data.current(key);
@@ -166,13 +171,15 @@ export class MemoryStore implements Store, History, ChangeFeed {
     };
     const moved = mutations.filter(({ key, expected }) => this.#data.current(key)?.revision !== expected);
     if (moved.length > 0) throw conflictError(new Map(moved.map(({ key }) => [key, held(key)])));
-    const after = mutations.map((one) => {
-      if (one.kind === "check") return held(one.key);
-      const value = one.kind === "put" ? one.value : undefined;
-      const ttlMs = one.kind === "put" ? one.ttlMs : undefined;
-      const write = { value, operation, node: one.timestamp.node, ttlMs, history: one.history };
-      return answer(this.#data.write(one.key, write, now), now);
-    });
+    const after: (StoredRecord | undefined)[] = [];
+    for (const one of mutations) {
+      if (one.kind !== "check") {
+        const { key, timestamp, history } = one;
+        const [value, ttlMs] = one.kind === "put" ? [one.value, one.ttlMs] : [];
+        this.#data.write(key, { value, operation, node: timestamp.node, ttlMs, history }, now);
+      }
+      if (wanted === "records") after.push(held(one.key));
+    }
     this.#data.sweep(now, this.#tombstoneRetentionMs, sweptPerWrite * mutations.length);
     return after;
   }

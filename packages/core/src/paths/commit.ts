@@ -1,9 +1,9 @@
 import { WarpError } from "../errors.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
 import type { CommitReply, StoreAccess } from "../mechanisms/store-access.ts";
-import { type Mutation, rememberedOperations, type StoredRecord } from "../ports/store.ts";
+import { type CommitAnswer, type Mutation, rememberedOperations, type StoredRecord } from "../ports/store.ts";
 import { delay } from "../values/clock.ts";
-import type { OperationId } from "../values/entry.ts";
+import type { OperationId, Revision } from "../values/entry.ts";
 import { type Context, newOperation } from "./context.ts";
 import { dropElsewhere } from "./shared-changes.ts";
 import { dropLocal } from "./tiers.ts";
@@ -20,6 +20,8 @@ export interface CommitRun {
   cancelled: boolean;
   /** One of many independent commits, which share round trips. */
   readonly together?: boolean;
+  /** Default `"records"`. `"none"`: nobody here reads what the store says of a commit that landed. */
+  readonly answer?: CommitAnswer;
   /** Where nobody waits: told why an outcome is not known yet, at ever longer intervals. */
   readonly onUnsettled?: (error: WarpError) => void;
 }
@@ -28,9 +30,16 @@ export type Settled =
   | {
       readonly kind: "landed";
       readonly operation: OperationId;
+      /** None where the run has no use for them, and nothing but this operation has changed the keys since. */
       readonly records: readonly (StoredRecord | undefined)[];
     }
   | { readonly kind: "lost"; readonly conflicts: ReadonlyMap<string, StoredRecord | undefined> };
+
+/** The revision of what a landed commit left under one of its keys, unless somebody has already overwritten it. */
+export const revisionLeft = (
+  { operation, records }: { readonly operation: OperationId; readonly records: readonly (StoredRecord | undefined)[] },
+  index = 0,
+): Revision | undefined => (records.length === 0 || records[index]?.revision === operation ? operation : undefined);
 
 type Verdict = "landed" | "lost" | "pending" | "unknown";
 
@@ -193,7 +202,7 @@ export const commitOnce = async (
   let reply: CommitReply;
   if (joins === undefined) {
     operation = named ?? newOperation(context);
-    reply = await store.commit(operation, mutations, callOf(run));
+    reply = await store.commit(operation, mutations, callOf(run), run.answer);
   } else ({ operation, reply } = await store.commitWithOthers(joins));
   if (reply.kind === "landed") return { kind: "landed", operation, records: reply.records };
   if (reply.kind === "unknown") {

@@ -4,7 +4,7 @@ import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { nextTimestamp } from "../values/timestamp.ts";
 import { decodeStored, encodeStored } from "../wire/stored-value.ts";
 import { type Agreement, agreed } from "./agreement.ts";
-import { type CommitRun, commitOnce } from "./commit.ts";
+import { type CommitRun, commitOnce, revisionLeft } from "./commit.ts";
 import type { Context, Fetched } from "./context.ts";
 import { decodeFor } from "./tiers.ts";
 import { applyLocally } from "./write.ts";
@@ -50,8 +50,7 @@ const commitCreation = async (
     const record = settled.conflicts.get(key);
     return record?.value === undefined ? undefined : decodeFor(registration, decodeStored(record.value, key), key);
   }
-  const revision = settled.records[0]?.revision === settled.operation ? settled.operation : undefined;
-  const written = { token, value, revision };
+  const written = { token, value, revision: revisionLeft(settled) };
   await agreement.conclude([key], () => applyLocally(context, registration, key, written));
   return value;
 };
@@ -63,8 +62,8 @@ const commitCreation = async (
 export const createConditionally = (context: Context, creation: Creation): Promise<unknown> => {
   const { registration, key, operation, together } = creation;
   const needsQuorum = registration.isStrong;
-  const call = { operation, keys: [key], signal: undefined, timeoutMs: undefined, together, needsQuorum };
-  return runWrite(context, call, (run) =>
+  const limits = { signal: undefined, timeoutMs: undefined };
+  return runWrite(context, { operation, keys: [key], ...limits, together, answer: "none", needsQuorum }, (run) =>
     agreed(context, run, new Map([[key, registration]]), async (agreement) => {
       if (!registration.isStrong) return await commitCreation(context, creation, creation.token, run, agreement);
       // A strong write voids every token of its key when it begins, its own load's too: what comes of that load is

@@ -7,13 +7,13 @@ import type { Mutation, StoredRecord } from "../ports/store.ts";
 import type { Clock } from "../values/clock.ts";
 import { decodeValue, encodeValue } from "../wire/encode-value.ts";
 import { type Agreement, agreed } from "./agreement.ts";
-import type { CommitRun } from "./commit.ts";
+import { type CommitRun, revisionLeft } from "./commit.ts";
 import { type Context, flushFirst, registrationFor, requireOpen } from "./context.ts";
 import { readStanding } from "./expired.ts";
 import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
 import { applyLocally } from "./write.ts";
-import { commitLoop, type Known, type Landed, runWrite, type WritePlan } from "./write-run.ts";
+import { commitLoop, type Known, type Landed, runWrite, type WriteCall, type WritePlan } from "./write-run.ts";
 import { deleteMutation, guess, knownFrom, nothing, putMutation, requireNoThenable } from "./write-values.ts";
 
 export interface CommitOptions {
@@ -155,7 +155,14 @@ export class Transaction {
     const written = new Map<string, Registration>();
     for (const [key, { steps, registration }] of this.#works) if (steps.length > 0) written.set(key, registration);
     const needsQuorum = [...written.values()].some(({ isStrong }) => isStrong);
-    const call = { operation: "commit", keys: [...written.keys()], signal, timeoutMs, needsQuorum };
+    const call: WriteCall = {
+      operation: "commit",
+      keys: [...written.keys()],
+      signal,
+      timeoutMs,
+      answer: "none",
+      needsQuorum,
+    };
     await runWrite(context, call, async (run) => {
       // Guesses come from the local tier, which lets go of strong keys as soon as they are announced.
       const knowing = this.#known(store);
@@ -191,15 +198,15 @@ export class Transaction {
     }
   }
 
-  #applyLocally({ result, records, operation }: Landed<Plan>, tokens: ReadonlyMap<string, FillToken>): void {
-    result.mutations.forEach(({ key }, index) => {
+  #applyLocally(landed: Landed<Plan>, tokens: ReadonlyMap<string, FillToken>): void {
+    const { mutations, values } = landed.result;
+    mutations.forEach(({ key }, index) => {
       const token = tokens.get(key);
-      const revision = records[index]?.revision === operation ? operation : undefined;
       if (token !== undefined)
         applyLocally(this.#context, (this.#works.get(key) as Work).registration, key, {
           token,
-          value: result.values.get(key),
-          revision,
+          value: values.get(key),
+          revision: revisionLeft(landed, index),
         });
     });
   }

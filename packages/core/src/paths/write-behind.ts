@@ -6,6 +6,7 @@ import { waitFor } from "../mechanisms/wait.ts";
 import type { MergeEngine } from "../ports/merge-engine.ts";
 import { delay } from "../values/clock.ts";
 import { dirtyGeneration, type Entry, isDirty, type Revision, slowGeneration, TrackedEntry } from "../values/entry.ts";
+import { revisionLeft } from "./commit.ts";
 import type { Context, DirtyKeys } from "./context.ts";
 import { dropElsewhere } from "./shared-changes.ts";
 import { fillLocal, isolateIn, newLife, standingOf } from "./tiers.ts";
@@ -221,14 +222,9 @@ export class WriteBehind implements DirtyKeys {
     const { registration } = dirty;
     const merged = (): unknown =>
       incoming.reduce((current, value) => mergeValues(registration, key, current, value), dirty.known.value);
+    const onUnsettled = (error: WarpError): void => this.#report(key, error);
     const landed = await commitLoop(this.#context, {
-      run: {
-        operation: "write-behind",
-        key,
-        sent: false,
-        cancelled: false,
-        onUnsettled: (error) => this.#report(key, error),
-      },
+      run: { operation: "write-behind", key, sent: false, cancelled: false, answer: "none", onUnsettled },
       store: this.#store,
       operation: undefined,
       plan: () => {
@@ -263,13 +259,14 @@ export class WriteBehind implements DirtyKeys {
   }
 
   /** The store has what this round took there: the entry is clean, or shows what came meanwhile on top of it. */
-  #taken(key: string, dirty: DirtyKey, count: number, { result, records, operation }: Landed<unknown>): void {
+  #taken(key: string, dirty: DirtyKey, count: number, landed: Landed<unknown>): void {
     const { local, fills } = this.#context;
     const { registration } = dirty;
+    const { result } = landed;
     // A read that asked the store before this landed must not put back what it found.
     fills.void(key);
     this.#makeRoom(count);
-    const revision = records[0]?.revision === operation ? operation : undefined;
+    const revision = revisionLeft(landed);
     dirty.known = { revision, value: result };
     dirty.partial = false;
     if (dirty.incoming.length > 0) {

@@ -3,7 +3,7 @@ import { failureNaming } from "../mechanisms/guard.ts";
 import { backoffMs } from "../mechanisms/retry.ts";
 import type { StoreAccess } from "../mechanisms/store-access.ts";
 import { abortedError, waitFor } from "../mechanisms/wait.ts";
-import type { Mutation, StoredRecord } from "../ports/store.ts";
+import type { CommitAnswer, Mutation, StoredRecord } from "../ports/store.ts";
 import { delay } from "../values/clock.ts";
 import type { OperationId } from "../values/entry.ts";
 import { type CommitRun, commitOnce } from "./commit.ts";
@@ -21,6 +21,8 @@ export interface WriteCall {
   readonly timeoutMs: number | undefined;
   /** One of many independent writes, which share round trips. */
   readonly together?: boolean;
+  /** Default `"records"`. See `CommitRun`. */
+  readonly answer?: CommitAnswer;
   /** Whether other nodes are asked for their consent first: it takes so much longer. */
   readonly needsQuorum?: boolean;
 }
@@ -48,7 +50,8 @@ export const runWrite = async <T>(
   const { storeDeadlineMs, cacheDeadlineMs, quorumDeadlineMs } = context.settings;
   const details = { operation, key };
   if (signal?.aborted === true) throw abortedError(signal, details);
-  const run: CommitRun = { operation, key, sent: false, cancelled: false, together: call.together === true };
+  const { together = false, answer = "records" } = call;
+  const run: CommitRun = { operation, key, sent: false, cancelled: false, together, answer };
   const held = keys.length === 1 ? context.locks.tryLock(keys[0] as string) : undefined;
   let release: () => void = held ?? (() => undefined);
   const job = (async () => {
@@ -99,8 +102,8 @@ export interface WritePlan<T> {
 
 export interface Landed<T> {
   readonly result: T;
+  /** As in `Settled`. */
   readonly records: readonly (StoredRecord | undefined)[];
-  /** The revision of what this write left, unless somebody has already overwritten it. */
   readonly operation: OperationId;
 }
 

@@ -26,6 +26,8 @@ export const writeCall = (registration: Registration, keys: readonly string[], r
   signal: request.signal,
   timeoutMs: request.timeoutMs ?? registration.policy.hardTimeoutMs,
   together: request.together === true,
+  // What a named operation left may be another call's value.
+  answer: request.op === undefined ? "none" : "records",
   needsQuorum: registration.isStrong,
 });
 

@@ -7,7 +7,7 @@ import type { StoredRecord } from "../ports/store.ts";
 import { isDirty, type OperationId, type Revision } from "../values/entry.ts";
 import { encodeValue } from "../wire/encode-value.ts";
 import { type Agreement, agreed } from "./agreement.ts";
-import type { CommitRun } from "./commit.ts";
+import { type CommitRun, revisionLeft } from "./commit.ts";
 import { type Context, flushFirst, registrationFor } from "./context.ts";
 import { dropLocal, fillLocal, isolateOut, newLife } from "./tiers.ts";
 import { deleteWithoutStore, setWithoutStore } from "./write-local.ts";
@@ -136,11 +136,9 @@ const commitSet = async (write: StoreWrite, value: unknown, guessed: Known, agre
         known = knownToReplace(registration, key, conflicts.get(key));
       },
     });
-    const [record] = landed.records;
     // A named operation may have landed for a repetition of the call, which knew of another value to merge with.
-    const result = request.op === undefined ? landed.result : knownFrom(registration, key, record).value;
-    const revision = record?.revision === landed.operation ? landed.operation : undefined;
-    const written = { token, value: result, revision };
+    const result = request.op === undefined ? landed.result : knownFrom(registration, key, landed.records[0]).value;
+    const written = { token, value: result, revision: revisionLeft(landed) };
     await agreement.conclude([key], () => applyLocally(context, registration, key, written));
     return result;
   } finally {

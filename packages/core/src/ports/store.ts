@@ -71,6 +71,9 @@ export interface CheckMutation extends Expectation {
 /** One key's part in a commit. Every one is conditional on `expected`. */
 export type Mutation = PutMutation | DeleteMutation | CheckMutation;
 
+/** What is asked of a commit that lands. */
+export type CommitAnswer = "records" | "none";
+
 /**
  * The authority. Records are opaque bytes with a timestamp and a revision; codecs, deadlines and retries are
  * core's work. A store that cannot answer rejects: `undefined` means that it said "never written".
@@ -103,6 +106,8 @@ export interface Store {
   /**
    * Applies all mutations (of distinct keys) or none, each only where its expectation holds. Sent twice with the same
    * operation id it cannot land twice, since its own first landing moves the revision.
+   * @param answer Default `"records"`. `"none"` is a hint: nobody reads the answer, and an adapter may resolve with an
+   *   empty list where that is cheaper.
    * @returns What each key holds afterwards, in the mutations' order; `undefined` for a check of a key with no record.
    * @throws {WarpError} `CONFLICT` with `conflicts`, the keys that moved and what they hold now; nothing has changed.
    */
@@ -110,6 +115,7 @@ export interface Store {
     operation: OperationId,
     mutations: readonly Mutation[],
     options?: CallOptions,
+    answer?: CommitAnswer,
   ): Promise<readonly (StoredRecord | undefined)[]>;
   /** Every key with a live value that begins with `prefix`, in no particular order, streamed. */
   keys(prefix: string, options?: CallOptions): AsyncIterable<string>;

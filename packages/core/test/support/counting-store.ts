@@ -1,4 +1,12 @@
-import type { CallOptions, Mutation, OperationId, Revision, Store, StoredRecord } from "../../src/index.ts";
+import type {
+  CallOptions,
+  CommitAnswer,
+  Mutation,
+  OperationId,
+  Revision,
+  Store,
+  StoredRecord,
+} from "../../src/index.ts";
 
 type Found = StoredRecord | "unchanged" | undefined;
 
@@ -51,9 +59,10 @@ export class CountingStore implements Store {
     operation: OperationId,
     mutations: readonly Mutation[],
     options?: CallOptions,
+    answer?: CommitAnswer,
   ): Promise<readonly (StoredRecord | undefined)[]> {
     this.commits++;
-    return this.#store.commit(operation, mutations, options);
+    return this.#store.commit(operation, mutations, options, answer);
   }
 
   keys(prefix: string, options?: CallOptions): AsyncIterable<string> {
