@@ -4,6 +4,13 @@ import { inMs, packedRecord, recordColumns } from "./records.ts";
 /** The store's clock: `$1`, in milliseconds, where one was injected, else the server's. */
 export const clock = "coalesce(to_timestamp($1::float8 / 1000), clock_timestamp())";
 
+/**
+ * As `clock`, for a statement that is its own transaction: when the server received it (PostgreSQL manual, 9.9.5). That
+ * stays the same however often it is asked; a subquery to keep one reading in is a good part of what a small statement
+ * costs.
+ */
+export const received = "coalesce(to_timestamp($1::float8 / 1000), statement_timestamp())";
+
 /** Every text of this package that only reads. `$1` is always the injected clock or null. */
 export interface ReadStatements {
   readonly now: string;
@@ -21,19 +28,20 @@ export interface ReadStatements {
   readonly getAt: string;
 }
 
-const live = (r: string): string => `(${r}.expires_at IS NULL OR ${r}.expires_at > c.now)`;
+const live = (now: string): string => `(r.expires_at IS NULL OR r.expires_at > ${now})`;
 
 // One reading of the clock for a whole statement: a subquery with a volatile expression is not folded into its parent.
 const clockOnce = `(SELECT ${clock} AS now) AS c`;
 
 /** False or null, never true, where no revision was given. */
-const unchanged = (unless: string): string => `(r.revision = ${unless} AND NOT r.expired AND ${live("r")})`;
+const unchanged = (unless: string, now: string): string =>
+  `(r.revision = ${unless} AND NOT r.expired AND ${live(now)})`;
 
 /** Neither the value nor the list of operations is moved for what is unchanged. */
 const unlessColumns = (unless: string): string => `
-  ${recordColumns("r", `CASE WHEN ${unchanged(unless)} THEN NULL ELSE r.operations END`)},
-  CASE WHEN ${unchanged(unless)} THEN NULL WHEN ${live("r")} THEN r.value END AS value,
-  coalesce(${unchanged(unless)}, false) AS unchanged`;
+  ${recordColumns("r", `CASE WHEN ${unchanged(unless, "c.now")} THEN NULL ELSE r.operations END`)},
+  CASE WHEN ${unchanged(unless, "c.now")} THEN NULL WHEN ${live("c.now")} THEN r.value END AS value,
+  coalesce(${unchanged(unless, "c.now")}, false) AS unchanged`;
 
 /**
  * The inner query has one bound only: with two, a planner without statistics takes the range for a small one and sorts
@@ -71,12 +79,12 @@ LIMIT 1`;
 export const readStatementsOf = (names: PgNames): ReadStatements => ({
   now: `SELECT ${inMs(clock)} AS now`,
   get: `
-SELECT ${recordColumns("r")}, CASE WHEN ${live("r")} THEN r.value END AS value
-FROM ${names.records} AS r, ${clockOnce} WHERE r.key = $2::text`,
+SELECT ${recordColumns("r")}, CASE WHEN ${live(received)} THEN r.value END AS value
+FROM ${names.records} AS r WHERE r.key = $2::text`,
   getUnless: `
-SELECT CASE WHEN ${unchanged("$3::text")} THEN NULL ELSE ${packedRecord("r")} END AS packed,
-  CASE WHEN ${unchanged("$3::text")} THEN NULL WHEN ${live("r")} THEN r.value END AS value
-FROM ${names.records} AS r, ${clockOnce} WHERE r.key = $2::text`,
+SELECT CASE WHEN ${unchanged("$3::text", received)} THEN NULL ELSE ${packedRecord("r")} END AS packed,
+  CASE WHEN ${unchanged("$3::text", received)} THEN NULL WHEN ${live(received)} THEN r.value END AS value
+FROM ${names.records} AS r WHERE r.key = $2::text`,
   getMany: `
 SELECT w.position::int AS position, ${unlessColumns("w.unless")}
 FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS w (key, unless, position)

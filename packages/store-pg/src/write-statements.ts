@@ -1,6 +1,6 @@
 import { type CommitAnswer, rememberedOperations } from "@warp/core";
 import type { PgNames } from "./names.ts";
-import { clock } from "./read-statements.ts";
+import { clock, received } from "./read-statements.ts";
 import { answerColumns, recordColumns } from "./records.ts";
 import { forgetFrom, microsOf } from "./triggers.ts";
 
@@ -56,11 +56,7 @@ const reading = `(SELECT n.now, ${ofReading.at} AS at, ${ofReading.micros} AS mi
     FROM (SELECT ${clock} AS now) AS n) AS c`;
 const asRead: Instant = { micros: "c.micros", at: "c.at" };
 
-/**
- * For a statement that is its own transaction: when the server received it (PostgreSQL manual, 9.9.5). That stays the same
- * however often it is asked, and a subquery to keep a reading in is a good part of what a small update costs.
- */
-const asReceived: Instant = instantOf("coalesce(to_timestamp($1::float8 / 1000), statement_timestamp())");
+const asReceived: Instant = instantOf(received);
 
 /**
  * For single statements, which have no transaction to set limits in: the wait for a row's lock is bounded all the same,
