@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { startPostgres } from "@warp/tests-services/postgres";
 import { startService } from "@warp/tests-services/servers";
 import { type ModesNode, openModesNode, type StrongMeeting } from "./subjects/modes.ts";
 
@@ -19,12 +20,20 @@ const atDistance = async (
   return { meeting: { nats, postgres }, end: () => void lines.kill("SIGKILL") };
 };
 
-/**
- * Runs `work` on a node beside a second one in a process of its own, over NATS and PostgreSQL; stops all afterwards.
- * @param latencyMs How far away both nodes' servers are, each way; 0: on this machine.
- */
-export const inCluster = async <T>(work: (node: ModesNode) => Promise<T>, latencyMs = 0): Promise<T> => {
-  const [nats, postgres] = [await startService("nats"), await startService("postgres")];
+/** Where a cluster's servers are, and how PostgreSQL runs. */
+export interface Setup {
+  /** How far away both nodes' servers are, each way. Default 0: on this machine. */
+  readonly latencyMs?: number;
+  /** Whether a commit waits for the disk. Default: yes, as PostgreSQL has it. */
+  readonly durable?: boolean;
+}
+
+/** Runs `work` on a node beside a second one in a process of its own, over NATS and PostgreSQL; stops all afterwards. */
+export const inCluster = async <T>(
+  work: (node: ModesNode) => Promise<T>,
+  { latencyMs = 0, durable = true }: Setup = {},
+): Promise<T> => {
+  const [nats, postgres] = [await startService("nats"), await startPostgres({ durable })];
   const lines = await atDistance({ nats: nats.url, postgres: postgres.url }, latencyMs);
   const { meeting } = lines;
   // One after the other: the first makes the tables.

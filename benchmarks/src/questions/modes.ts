@@ -41,6 +41,6 @@ const ask = async (): Promise<Answer> => {
 export const modesQuestion: Question = {
   name: "modes",
   title: "What does a call cost in each mode?",
-  method: `Two nodes in two processes, NATS and PostgreSQL (fsync off, statements prepared) on the same machine, no shared tier; all ${keysHeld} keys are held by the node that calls. Calls one after another, in wall time: ${callsARound} a round and mode, in turn, ${rounds} rounds. A read of a \`strong-distributed\` key asks PostgreSQL whether the copy still stands; a write of one waits for the other process (quorum of 2) and then for PostgreSQL.`,
+  method: `Two nodes in two processes, NATS and PostgreSQL (statements prepared) on the same machine, no shared tier; all ${keysHeld} keys are held by the node that calls. Calls one after another, in wall time: ${callsARound} a round and mode, in turn, ${rounds} rounds. A read of a \`strong-distributed\` key asks PostgreSQL whether the copy still stands; a write of one waits for the other process (quorum of 2) and then for PostgreSQL.`,
   ask,
 };

@@ -1,6 +1,6 @@
-import { inCluster } from "../cluster.ts";
+import { inCluster, type Setup } from "../cluster.ts";
 import { type Timed, timed } from "../latency.ts";
-import type { Answer, Question } from "../question.ts";
+import type { Answer, Question, Target } from "../question.ts";
 import { interleave, type Standing } from "../statistics.ts";
 import { type ByHand, type ModesNode, openByHand, poolSize, prefixes } from "../subjects/modes.ts";
 
@@ -50,7 +50,23 @@ const found = async (value: Promise<unknown>): Promise<void> => {
 interface Measured {
   readonly written: Awaited<ReturnType<typeof oneByOne>>;
   readonly read: Awaited<ReturnType<typeof oneByOne>>;
+  readonly crowded?: Map<string, Standing>;
 }
+
+interface Measurement extends Setup {
+  /** What the rows are told apart by. */
+  readonly told: string;
+  /** One after another, a round. */
+  readonly calls: number;
+  readonly crowd?: true;
+  readonly isTarget?: true;
+}
+
+const measurements: readonly Measurement[] = [
+  { told: "", calls: callsARound, crowd: true, isTarget: true },
+  { told: `, servers ${farMs} ms away`, latencyMs: farMs, calls: farCallsARound, isTarget: true },
+  { told: ", fsync off", durable: false, calls: callsARound },
+];
 
 const ofNode = ({ warp }: ModesNode, hand: ByHand): { readonly reads: Calls; readonly writes: Calls } => ({
   reads: {
@@ -63,17 +79,16 @@ const ofNode = ({ warp }: ModesNode, hand: ByHand): { readonly reads: Calls; rea
   },
 });
 
-/** @param latencyMs How far away the servers are, each way. */
-const measure = async (latencyMs: number, count: number) =>
+const measure = async (measurement: Measurement): Promise<Measured> =>
   await inCluster(async (node) => {
     await node.warp.setMany(keys.map((key, n) => [key, { n }] as const));
     const { reads, writes } = ofNode(node, await openByHand(node, keys));
-    const written = await oneByOne(writes, count);
-    const read = await oneByOne(reads, count);
-    if (latencyMs > 0) return { written, read };
+    const written = await oneByOne(writes, measurement.calls);
+    const read = await oneByOne(reads, measurement.calls);
+    if (measurement.crowd === undefined) return { written, read };
     const contestants = names.map((name) => ({ name, round: () => crowd(reads[name]) }));
     return { written, read, crowded: await interleave(contestants, byHandName, rounds) };
-  }, latencyMs);
+  }, measurement);
 
 const ratio = (standings: ReadonlyMap<string, Standing> | undefined): number =>
   standings?.get(warpName)?.ratio ?? Number.NaN;
@@ -84,20 +99,29 @@ const cells = (name: string, { timed: all, standings }: Measured["read"]): numbe
   return [cost, toFloor, one?.percentile(0.99) ?? Number.NaN];
 };
 
-const rowOf = (name: string, told: string, { written, read }: Measured): (string | number)[] => [
-  told,
-  ...cells(name, written),
-  ...cells(name, read),
-];
+const crowdCells = (name: string, crowded: ReadonlyMap<string, Standing> | undefined): (string | number)[] => {
+  const standing = crowded?.get(name);
+  return standing === undefined ? ["–", "–"] : [standing.cost, 1 / standing.ratio];
+};
+
+const rowsOf = ({ told }: Measurement, { written, read, crowded }: Measured): (string | number)[][] =>
+  names.map((name) => [`${name}${told}`, ...cells(name, written), ...cells(name, read), ...crowdCells(name, crowded)]);
+
+const targetsOf = ({ told, isTarget }: Measurement, { written, read, crowded }: Measured): Target[] => {
+  if (isTarget === undefined) return [];
+  const write = `strong write, p50, × request and UPDATE by hand${told}`;
+  const question = `strong read of a copy, p50, × SELECT by hand${told}`;
+  const many = `strong reads of ${callers} callers, × SELECT by hand`;
+  return [
+    { what: write, value: ratio(written.standings), bound: "at most", limit: 1.3 },
+    { what: question, value: ratio(read.standings), bound: "at most", limit: 1.1 },
+    ...(crowded === undefined ? [] : [{ what: many, value: 1 / ratio(crowded), bound: "at least" as const, limit: 3 }]),
+  ];
+};
 
 const ask = async (): Promise<Answer> => {
-  const near = await measure(0, callsARound);
-  const far = await measure(farMs, farCallsARound);
-  const { crowded } = near;
-  const limits = [
-    ["", near],
-    [`, servers ${farMs} ms away`, far],
-  ] as const;
+  const all: [Measurement, Measured][] = [];
+  for (const measurement of measurements) all.push([measurement, await measure(measurement)]);
   return {
     columns: [
       "",
@@ -105,41 +129,14 @@ const ask = async (): Promise<Answer> => {
       ...["read, p50: µs", "× by hand", "p99: µs"],
       ...[`read, ${callers} callers: µs`, "times as many"],
     ],
-    rows: [
-      ...names.map((name) => {
-        const { cost, ratio: toFloor } = (crowded as Map<string, Standing>).get(name) as Standing;
-        return [...rowOf(name, name, near), cost, 1 / toFloor];
-      }),
-      ...names.map((name) => [...rowOf(name, `${name}, servers ${farMs} ms away`, far), "–", "–"]),
-    ],
-    targets: [
-      ...limits.flatMap(([where, { written, read }]) => [
-        {
-          what: `strong write, p50, × request and UPDATE by hand${where}`,
-          value: ratio(written.standings),
-          bound: "at most" as const,
-          limit: 1.3,
-        },
-        {
-          what: `strong read of a copy, p50, × SELECT by hand${where}`,
-          value: ratio(read.standings),
-          bound: "at most" as const,
-          limit: 1.1,
-        },
-      ]),
-      {
-        what: `strong reads of ${callers} callers, × SELECT by hand`,
-        value: 1 / ratio(crowded),
-        bound: "at least",
-        limit: 3,
-      },
-    ],
+    rows: all.flatMap(([measurement, measured]) => rowsOf(measurement, measured)),
+    targets: all.flatMap(([measurement, measured]) => targetsOf(measurement, measured)),
   };
 };
 
 export const strong: Question = {
   name: "strong",
   title: "What does the strong mode cost?",
-  method: `A node on NATS and PostgreSQL (fsync off) on the same machine, and a second one in a process of its own, whose acknowledgement each write waits for (\`setQuorum(…, 2)\`). By hand, on the same connections: a request over NATS that the same second process answers, then \`UPDATE … WHERE key = … AND revision = …\`; a read is a \`SELECT\` of the row by its key. Statements are prepared on both sides. Warp holds a copy of what it reads, and asks the store whether it still stands. ${callsARound} calls one after another a round, over ${keys.length} keys; then ${callers} callers at once on the same ${poolSize} connections, in wall time a call. p50 and × are medians over ${rounds} rounds, p99 is that of all their calls. On one machine a round trip takes some 50 µs; so the same again with every line ${farMs} ms long each way (a proxy in a process of its own), ${farCallsARound} calls a round.`,
+  method: `A node on NATS and PostgreSQL on the same machine, and a second one in a process of its own, whose acknowledgement each write waits for (\`setQuorum(…, 2)\`). By hand, on the same connections: a request over NATS that the same second process answers, then \`UPDATE … WHERE key = … AND revision = …\`; a read is a \`SELECT\` of the row by its key. Statements are prepared on both sides. Warp holds a copy of what it reads, and asks the store whether it still stands. ${callsARound} calls one after another a round, over ${keys.length} keys; then ${callers} callers at once on the same ${poolSize} connections, in wall time a call. p50 and × are medians over ${rounds} rounds, p99 is that of all their calls. On one machine a round trip takes some 50 µs; so the same again with every line ${farMs} ms long each way (a proxy in a process of its own), ${farCallsARound} calls a round; and without waiting for the disk (fsync off), which no service does, so that it has no target: there nothing but processor time is left.`,
   ask,
 };

@@ -75,17 +75,17 @@ const asOne = (server: Server): Server => {
   };
 };
 
-const settings = [
-  "unix_socket_directories=",
-  "listen_addresses=127.0.0.1",
-  "max_connections=100",
-  // The data lives as long as the machine runs. What was acknowledged must outlive the server, though: tests kill it.
-  "fsync=off",
-  "full_page_writes=off",
-].flatMap((setting) => ["-c", setting]);
+const settings = ["unix_socket_directories=", "listen_addresses=127.0.0.1", "max_connections=100"];
+/** What was acknowledged outlives the server, which tests kill, but not the machine. */
+const hasty = ["fsync=off", "full_page_writes=off"];
 
-/** A PostgreSQL server of one's own. @throws If this machine has none and cannot install one. */
-export const startPostgres = async (): Promise<Server> => {
+/**
+ * A PostgreSQL server of one's own.
+ * @param durable Whether a commit waits for the disk, as the server's defaults have it. Default: no, which saves the
+ *   tests much of their time.
+ * @throws If this machine has none and cannot install one.
+ */
+export const startPostgres = async ({ durable = false }: { readonly durable?: boolean } = {}): Promise<Server> => {
   const bin = await findPrograms({
     server: "PostgreSQL",
     names: ["initdb", "postgres"],
@@ -110,7 +110,7 @@ export const startPostgres = async (): Promise<Server> => {
     },
     command: ({ folder, ports: [port] }) => [
       ...[...tied, join(bin, "postgres"), "-D", join(folder, "data"), "-p", String(port)],
-      ...settings,
+      ...[...settings, ...(durable ? [] : hasty)].flatMap((setting) => ["-c", setting]),
     ],
     isUp,
     url: ({ ports: [port] }) => `postgres://postgres@127.0.0.1:${port}/postgres`,

@@ -57,7 +57,7 @@ export type ServiceName = keyof Services;
 export const services: Services = {
   nats: { name: "NATS", variable: "WARP_TEST_NATS_URL", start: () => startNats() },
   "nats-cluster": { name: "NATS cluster", variable: "WARP_TEST_NATS_CLUSTER_URL", start: startNatsCluster },
-  postgres: { name: "PostgreSQL", variable: "WARP_TEST_POSTGRES_URL", start: startPostgres },
+  postgres: { name: "PostgreSQL", variable: "WARP_TEST_POSTGRES_URL", start: () => startPostgres() },
   redis: { name: "Redis", variable: "WARP_TEST_REDIS_URL", start: startRedis },
   "redis-cluster": {
     name: "Redis Cluster",
