@@ -22,7 +22,10 @@ const commitBlind = async (store: Store, ...mutations: readonly Mutation[]): Pro
   for (const { key } of mutations) records.push(await readRecord(store, key));
   for (const record of records) assert.equal(record.revision, operation, "the revision is the operation");
   assert.ok(answer.length === 0 || answer.length === mutations.length, "an answer has all records or none");
-  for (const [index, record] of answer.entries()) assertRecord(records[index], record as StoredRecord, "the answer");
+  for (const [index, record] of answer.entries()) {
+    assert.ok(record !== undefined, "an answer that is there has a record for each write");
+    assertRecord(records[index], record, "the answer");
+  }
   return records[0] as StoredRecord;
 };
 

@@ -5,12 +5,13 @@ import { historyMutants } from "./mutants/history-mutants.ts";
 import { localCacheMutants } from "./mutants/local-cache-mutants.ts";
 import type { Mutant } from "./mutants/mutant.ts";
 import { sharedCacheMutants } from "./mutants/shared-cache-mutants.ts";
+import { storeAnswerMutants } from "./mutants/store-answer-mutants.ts";
 import { storeMutants } from "./mutants/store-mutants.ts";
 
 const contracts: Readonly<Record<string, readonly Mutant[]>> = {
   LocalCache: localCacheMutants,
   SharedCache: sharedCacheMutants,
-  Store: storeMutants,
+  Store: [...storeMutants, ...storeAnswerMutants],
   History: historyMutants,
   Bus: busMutants,
   ChangeFeed: changeFeedMutants,
