@@ -2,7 +2,7 @@ import type { BusListener, CallOptions, Cancel, Clock } from "@warp/core";
 import type { ConnectionWatch } from "./connection-watch.ts";
 import { type Control, controlOf, deliveryOf } from "./delivery.ts";
 import type { NatsClient, NatsMessage, NatsSubscription } from "./nats-client.ts";
-import { type Stream, type StreamState, streamError } from "./stream.ts";
+import { isStreamNotFound, type Stream, type StreamState, streamError } from "./stream.ts";
 import { within } from "./within.ts";
 
 /** What a subscription of a stream is made of. */
@@ -28,6 +28,8 @@ const heartbeatMs = 1_000;
 const silentMs = 3 * heartbeatMs;
 const askMs = 5_000;
 const pauses = { firstMs: 50, longestMs: 1_000 };
+/** A stream that was there and is unknown for longer was deleted. */
+const unknownForMs = 1_000;
 
 /**
  * Hears a stream from where it subscribed, and after any trouble again from the last frame it heard. States: opening;
@@ -90,7 +92,27 @@ export class StreamSubscription {
     const consumer: Consumer = { subscription: connection.subscribe(subject, { callback }), delivered: 0 };
     this.#consumer = consumer;
     this.#heardAt = clock.monotonic();
-    await stream.deliver(subject, this.#last + 1, heartbeatMs, timeoutMs);
+    await this.#deliver(subject, timeoutMs);
+  }
+
+  /** In a cluster the server that decides may not know of a stream yet that another one has just told of. */
+  async #deliver(subject: string, timeoutMs: number): Promise<void> {
+    const { stream, clock } = this.#parts;
+    const until = clock.monotonic() + Math.min(timeoutMs, unknownForMs);
+    for (let pauseMs = pauses.firstMs; ; pauseMs *= 2) {
+      try {
+        return await stream.deliver(subject, this.#last + 1, heartbeatMs, timeoutMs);
+      } catch (error) {
+        if (this.#ended || !isStreamNotFound(error) || clock.monotonic() + pauseMs > until) throw error;
+        await this.#pause(pauseMs);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.schedule(ms, resolve, true);
+    });
   }
 
   #detach(): void {
@@ -127,9 +149,7 @@ export class StreamSubscription {
       } catch {
         // Core notices by its own frames that a node is deaf; here only time helps.
         this.#detach();
-        await new Promise<void>((resolve) => {
-          this.#parts.clock.schedule(pauseMs, resolve, true);
-        });
+        await this.#pause(pauseMs);
       }
     }
   }

@@ -51,7 +51,8 @@ class Refusal extends Error {
   }
 }
 
-const isRefusal = (error: unknown, code: number): boolean => error instanceof Refusal && error.code === code;
+/** Whether JetStream said that it knows no such stream. */
+export const isStreamNotFound = (error: unknown): boolean => error instanceof Refusal && error.code === streamNotFound;
 
 /**
  * The stream that keeps broadcasts, by requests to JetStream's API: both clients can send those, where their JetStream
@@ -123,7 +124,7 @@ export class Stream {
     try {
       return await this.#info(timeoutMs);
     } catch (error) {
-      if (!isRefusal(error, streamNotFound)) throw error;
+      if (!isStreamNotFound(error)) throw error;
     }
     try {
       return await this.#create(timeoutMs / 2);
@@ -139,7 +140,7 @@ export class Stream {
     try {
       return await this.#info(timeoutMs);
     } catch (error) {
-      throw isRefusal(error, streamNotFound) ? refusal : error;
+      throw isStreamNotFound(error) ? refusal : error;
     }
   }
 

@@ -157,6 +157,30 @@ describe("NatsBus", () => {
     ]);
   });
 
+  it("asks again where the server that decides does not know yet of a stream that is there, but not for ever", async () => {
+    let unknown = 2;
+    const asked: string[] = [];
+    const learning: NatsClient = {
+      ...noting([]),
+      request: async (subject) => {
+        asked.push(subject);
+        const config = { subjects: ["warp.all"], retention: "limits", discard: "old" };
+        const isUnknown = subject.startsWith("$JS.API.CONSUMER.CREATE") && unknown-- > 0;
+        const notFound = { error: { code: 404, err_code: 10_059, description: "stream not found" } };
+        const found = { created: "2026", config, state: { first_seq: 1, last_seq: 0 } };
+        return { data: bytes(JSON.stringify(isUnknown ? notFound : found)) };
+      },
+    };
+    const listener = { onFrame: () => {}, onGap: () => {} };
+    const end = await new NatsBus(learning, { jetStream: {} }).subscribe("a", listener, { timeoutMs: 5_000 });
+    await end();
+    const creations = ["$JS.API.CONSUMER.CREATE.warp", "$JS.API.CONSUMER.CREATE.warp", "$JS.API.CONSUMER.CREATE.warp"];
+    expect(asked).toEqual(["$JS.API.STREAM.INFO.warp", ...creations]);
+    unknown = Number.POSITIVE_INFINITY;
+    const deleted = new NatsBus(learning, { jetStream: {} }).subscribe("a", listener, { timeoutMs: 5_000 });
+    await expect(deleted).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("10059") });
+  });
+
   it("asks again about a stream whose leader is being chosen, and not for longer than it may take", async () => {
     const asked: [string, number | undefined][] = [];
     let unanswered = 4;
