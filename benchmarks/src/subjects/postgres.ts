@@ -81,7 +81,7 @@ const openStore = (store: PgStore): PostgresSubject => ({
   create: (key, value) => store.commit(systemRandom.id(), [creation(key, value)]),
 });
 
-/** The public calls, with no cache in between: everything that they promise, on top of the same statements. */
+/** The public calls, with no cache in between: everything that they promise, on top of the same statements, of whose commits they ask for no answer. */
 const openWarp = (warp: Warp<Record<string, Value>>): PostgresSubject => {
   warp.register("*", { ttl: lifeMs });
   return {

@@ -83,7 +83,12 @@ export interface PgliteDatabase extends PgliteTransaction {
 }
 
 const rowsOf = (result: PgResult): readonly PgRow[] => result.rows as PgRow[];
-const writtenBy = ({ rowCount, affectedRows }: PgResult): number => rowCount ?? affectedRows ?? 0;
+/** @throws {Error} Which leaves open whether the statement took effect, where the client does not say. */
+const writtenBy = ({ rowCount, affectedRows }: PgResult): number => {
+  const count = rowCount ?? affectedRows;
+  if (count === undefined) throw new Error("the PostgreSQL client does not say how many rows a statement wrote");
+  return count;
+};
 
 /** How a pool is used. */
 export interface PgPoolOptions {

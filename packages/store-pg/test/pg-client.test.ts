@@ -163,6 +163,30 @@ describe("a client made from a pool", () => {
   });
 });
 
+describe("how many rows a statement wrote", () => {
+  it("is what the client says, whichever name it has for it", async () => {
+    for (const [said, count] of [
+      [{ rowCount: 1 }, 1],
+      [{ rowCount: 0 }, 0],
+      [{ rowCount: null, affectedRows: 2 }, 2],
+      [{ affectedRows: 0 }, 0],
+    ] as const) {
+      const answer = async () => ({ rows: [], ...said });
+      const client = fromPglite({ query: answer, transaction: (run) => run({ query: answer }) });
+      await expect(client.write("UPDATE", [])).resolves.toBe(count);
+      await expect(client.transaction((transaction) => transaction.write("UPDATE", []))).resolves.toBe(count);
+    }
+  });
+
+  it("is not taken for none where the client does not say: the statement may have taken effect", async () => {
+    const { pool, sent } = scripted(() => []);
+    const error = await rejectionOf(fromPool(pool).write("UPDATE t SET v = $1", [1]));
+    expect(WarpError.is(error)).toBe(false);
+    expect(error).toMatchObject({ message: expect.stringContaining("does not say how many rows") });
+    expect(sent).toEqual(["UPDATE t SET v = $1"]);
+  });
+});
+
 describe("a client made from PGlite", () => {
   it("lets timers fire while statements follow each other without a pause", async () => {
     const answer = async () => ({ rows: [] });

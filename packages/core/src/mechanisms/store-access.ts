@@ -217,11 +217,16 @@ export class StoreAccess {
     if (record !== undefined) this.#heard(record.committedAt);
   }
 
-  /** @param now By the store's clock. */
+  /** @param now By the store's clock, at some time since it was asked: the slower the answer, the more it is behind. */
   #heard(now: number): void {
     const here = this.#clock.monotonic();
-    this.#offsetMs = now - here;
+    const offsetMs = now - here;
     this.#isClockKnown = true;
+    if (here < this.#clockStaleFrom) {
+      this.#offsetMs = Math.max(this.#offsetMs, offsetMs);
+      return;
+    }
+    this.#offsetMs = offsetMs;
     this.#clockStaleFrom = here + clockKnownForMs;
   }
 

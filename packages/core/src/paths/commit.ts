@@ -20,7 +20,7 @@ export interface CommitRun {
   cancelled: boolean;
   /** One of many independent commits, which share round trips. */
   readonly together?: boolean;
-  /** Default `"records"`. `"none"`: nobody here reads what the store says of a commit that landed. */
+  /** Default `"records"`. `"none"`: nobody here reads what the store says of a commit that landed. Not where it is `together`. */
   readonly answer?: CommitAnswer;
   /** Where nobody waits: told why an outcome is not known yet, at ever longer intervals. */
   readonly onUnsettled?: (error: WarpError) => void;
