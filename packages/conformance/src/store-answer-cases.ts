@@ -40,7 +40,7 @@ export const storeAnswerCases: CaseTable<StoreSubject> = {
     const same = [await put(store, "l", "x"), await put(store, "l", "y", { ttlMs: 60_000 })];
     same.push(await remove(store, "l"), await put(store, "l", "z"));
     for (const [index, { value, timestamp, committedAt, expiresAt, operations }] of along.entries()) {
-      const other = await same[index];
+      const other = same[index];
       assert.deepEqual(value, other?.value);
       assert.equal(timestamp.node, writerTimestamp.node);
       assert.equal(expiresAt === undefined, other?.expiresAt === undefined, "whether it expires");

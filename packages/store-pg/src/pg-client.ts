@@ -174,15 +174,16 @@ const rollBack = async (connection: PgPoolClient): Promise<boolean> => {
  */
 export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions = {}): PgClient => {
   const prepare: Prepare = statements === "prepared" ? preparing() : (text) => text;
-  const sendAlone = async (
+  const sendAlone = async <T>(
     text: string,
     values: readonly unknown[],
     stillWanted: StillWanted | undefined,
-  ): Promise<PgResult> => {
+    of: (result: PgResult) => T,
+  ): Promise<T> => {
     const connection = await checkOut(pool, stillWanted);
     let usable = true;
     try {
-      return await send(connection, prepare, text, values);
+      return of(await send(connection, prepare, text, values));
     } catch (error) {
       usable = leavesUsable(error);
       throw error;
@@ -191,8 +192,8 @@ export const fromPool = (pool: PgPool, { statements = "plain" }: PgPoolOptions =
     }
   };
   return {
-    query: (text, values, stillWanted) => sendAlone(text, values, stillWanted).then(rowsOf),
-    write: (text, values, stillWanted) => sendAlone(text, values, stillWanted).then(writtenBy),
+    query: (text, values, stillWanted) => sendAlone(text, values, stillWanted, rowsOf),
+    write: (text, values, stillWanted) => sendAlone(text, values, stillWanted, writtenBy),
     async transaction(run, limits) {
       const connection = await checkOut(pool, limits?.stillWanted);
       let usable = true;
