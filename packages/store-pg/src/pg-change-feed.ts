@@ -63,6 +63,7 @@ class Watch {
   #connection: ListeningConnection | undefined;
   #cancelPause: Cancel = () => {};
   #ended = false;
+  #heard: string[] = [];
   live = false;
 
   constructor(connect: () => PgListeningClient, settings: Settings, listener: ChangeListener) {
@@ -95,7 +96,19 @@ class Watch {
     if (this.#ended) return;
     const keys = keysIn(payload);
     if (keys === undefined) this.#listener.onGap();
-    else this.#listener.onChange(keys);
+    else this.#collect(keys);
+  }
+
+  /** Every row has a payload of its own: those that arrive together are told together. */
+  #collect(keys: readonly string[]): void {
+    if (this.#heard.length === 0) queueMicrotask(() => this.#tell());
+    this.#heard.push(...keys);
+  }
+
+  #tell(): void {
+    const keys = this.#heard;
+    this.#heard = [];
+    if (!this.#ended) this.#listener.onChange(keys);
   }
 
   #lost(reason: unknown): void {

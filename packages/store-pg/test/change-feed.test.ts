@@ -112,9 +112,9 @@ await describeWith("postgres", (url) => {
       const { table, recorder, end, settle } = await watched();
       const everything = `INSERT INTO ${table} (key, value) SELECT 'k' || i, 'x' FROM generate_series(1, 100000) AS i`;
       await bench.stranger.query(everything);
-      expect((await settle()).keys.size).toBe(0);
+      expect((await settle()).keys.size).toBeLessThanOrEqual(10_000);
+      expect(recorder.calls).toBeLessThan(400);
       expect(recorder.gaps).toBe(1);
-      // As many statements as rows: each DELETE becomes an UPDATE.
       await bench.stranger.query(`DELETE FROM ${table} WHERE key < 'k2'`);
       await settle();
       expect(recorder.gaps).toBe(2);
