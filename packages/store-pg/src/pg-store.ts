@@ -45,9 +45,14 @@ export class PgStore implements Store, History {
   /**
    * No I/O. The table must be there before the first call: see `migrate`.
    * @param client Of `fromPool` or `fromPglite`. What it was made of is closed by its owner, after `close()`.
-   * @throws {WarpError} `INVALID_ARGUMENT` naming the option.
+   * @throws {WarpError} `INVALID_ARGUMENT` naming the option; `UNSUPPORTED` for another client.
    */
   constructor(client: PgClient, options: PgStoreOptions = {}) {
+    const missing = (["query", "write", "transaction"] as const).find(
+      (method) => typeof client?.[method] !== "function",
+    );
+    if (missing !== undefined)
+      throw new WarpError("UNSUPPORTED", `PgStore needs a client of fromPool or fromPglite: ${missing} is missing`);
     const settings = settingsOf(options);
     const clock = (): number | null => (settings.clock === undefined ? null : Math.floor(settings.clock()));
     this.landsWithinMs = settings.landsWithinMs;

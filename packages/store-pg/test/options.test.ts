@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { WarpError } from "@warp/core";
-import type { Pool } from "pg";
+import { Pool } from "pg";
 import { type PgClient, type PgPool, PgStore, type PgStoreOptions } from "../src/index.ts";
 
 ({}) as Pool satisfies PgPool;
@@ -68,4 +68,16 @@ describe("the options of a PgStore", () => {
     for (const reapEvery of [0, -1, "often"])
       expect(refusalOf({ reapEvery: reapEvery as never })).toContain("reapEvery");
   });
+});
+
+it("a client that is not one of fromPool or fromPglite is refused at once, and told what it lacks", () => {
+  const { write: _, ...older } = nowhere;
+  for (const [client, lacks] of [
+    [undefined, "query"],
+    [new Pool(), "write"],
+    [older, "write"],
+  ] as const)
+    expect(() => new PgStore(client as never)).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringContaining(`${lacks} is missing`) }),
+    );
 });
