@@ -21,19 +21,20 @@ export interface Standing {
 }
 
 /**
- * Runs all contestants in turn, `rounds` times after two for warming up, each round beginning with another one: what
- * disturbs the machine for a while disturbs all of them alike.
+ * Runs all contestants in turn, `rounds` times after `warmUp` whose costs do not count, each round beginning with another
+ * one: what disturbs the machine for a while disturbs all of them alike.
  * @param floor The name of the contestant that the others are divided by.
  */
 export const interleave = async (
   contestants: readonly Contestant[],
   floor: string,
   rounds: number,
+  warmUp = 2,
 ): Promise<Map<string, Standing>> => {
   const costs = new Map(contestants.map(({ name }) => [name, [] as number[]]));
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -warmUp; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
-      const contestant = contestants[(turn + round + 2) % contestants.length] as Contestant;
+      const contestant = contestants[(turn + round + warmUp) % contestants.length] as Contestant;
       const cost = await contestant.round();
       if (round >= 0) costs.get(contestant.name)?.push(cost);
     }

@@ -4,15 +4,17 @@ import type { Answer, Question, Target } from "../question.ts";
 import { interleave, type Standing } from "../statistics.ts";
 import { type ByHand, type ModesNode, openByHand, poolSize, prefixes } from "../subjects/modes.ts";
 
-const rounds = 15;
-const warmUpRounds = 2;
-/** Enough in the rounds that warm up for V8's compiler to be done: it takes thousands of calls, as a service has soon had. */
-const callsARound = 1_500;
+/** Many and short: what disturbs the machine, or the disk, for some seconds disturbs both sides alike. */
+const rounds = 150;
+/** Enough for V8's compiler to be done: it takes thousands of calls, as a service has soon had. */
+const warmUpRounds = 30;
+const callsARound = 150;
 /** Each way: as between two zones of one region. */
 const farMs = 1;
-const farCallsARound = 100;
+const farCallsARound = 10;
 const callers = 100;
 const crowdCalls = 10_000;
+const crowdRounds = 15;
 const keys = Array.from({ length: 1_000 }, (_, n) => `${prefixes["strong-distributed"]}:${n}`);
 const keyOf = (n: number): string => keys[(n * 7_919) % keys.length] as string;
 
@@ -29,7 +31,7 @@ const oneByOne = async (
   count: number,
 ): Promise<{ timed: readonly Timed[]; standings: Map<string, Standing> }> => {
   const contestants = names.map((name) => timed(name, count, warmUpRounds, calls[name]));
-  return { timed: contestants, standings: await interleave(contestants, byHandName, rounds) };
+  return { timed: contestants, standings: await interleave(contestants, byHandName, rounds, warmUpRounds) };
 };
 
 /** A hundred callers, each with its next call as soon as it has an answer. @returns Microseconds of wall time a call. */
@@ -87,7 +89,7 @@ const measure = async (measurement: Measurement): Promise<Measured> =>
     const read = await oneByOne(reads, measurement.calls);
     if (measurement.crowd === undefined) return { written, read };
     const contestants = names.map((name) => ({ name, round: () => crowd(reads[name]) }));
-    return { written, read, crowded: await interleave(contestants, byHandName, rounds) };
+    return { written, read, crowded: await interleave(contestants, byHandName, crowdRounds) };
   }, measurement);
 
 const ratio = (standings: ReadonlyMap<string, Standing> | undefined): number =>
