@@ -115,8 +115,11 @@ await describeWith("postgres", (url) => {
       expect((await settle()).keys.size).toBeLessThanOrEqual(10_000);
       expect(recorder.calls).toBeLessThan(400);
       expect(recorder.gaps).toBe(1);
+      // As many statements as rows, each DELETE becomes an UPDATE; what arrives together is told together all the same.
+      recorder.calls = 0;
       await bench.stranger.query(`DELETE FROM ${table} WHERE key < 'k2'`);
       await settle();
+      expect(recorder.calls).toBeLessThan(400);
       expect(recorder.gaps).toBe(2);
       await bench.stranger.query(`TRUNCATE ${table}`);
       await settle();
