@@ -16,7 +16,7 @@ export interface ReadStatements {
   readonly now: string;
   /** `$2` key. */
   readonly get: string;
-  /** `$2` key, `$3` the revision that needs no bytes. Answers with two columns: `packed`, null if unchanged, and `value`. */
+  /** `$2` key, `$3` the revision that needs no bytes. Answers with one column: `packed`, null if unchanged. */
   readonly getUnless: string;
   /** `$2` keys, `$3` revisions. Answers with a row, with its `position` from 1, for each key that has a record. */
   readonly getMany: string;
@@ -82,8 +82,8 @@ export const readStatementsOf = (names: PgNames): ReadStatements => ({
 SELECT ${recordColumns("r")}, CASE WHEN ${live(received)} THEN r.value END AS value
 FROM ${names.records} AS r WHERE r.key = $2::text`,
   getUnless: `
-SELECT CASE WHEN ${unchanged("$3::text", received)} THEN NULL ELSE ${packedRecord("r")} END AS packed,
-  CASE WHEN ${unchanged("$3::text", received)} THEN NULL WHEN ${live(received)} THEN r.value END AS value
+SELECT CASE WHEN ${unchanged("$3::text", received)} THEN NULL
+  ELSE ${packedRecord("r", `CASE WHEN ${live(received)} THEN r.value END`)} END AS packed
 FROM ${names.records} AS r WHERE r.key = $2::text`,
   getMany: `
 SELECT w.position::int AS position, ${unlessColumns("w.unless")}

@@ -12,7 +12,7 @@ interface RecordColumns {
 }
 
 /** An instant as milliseconds: a double, since pg hands bigints over as strings and PGlite as numbers. */
-export const inMs = (instant: string): string => `round(extract(epoch FROM ${instant})::numeric * 1000)::float8`;
+export const inMs = (instant: string): string => `round(date_part('epoch', ${instant}) * 1000)`;
 
 const expiryOf = (r: string): string =>
   inMs(`coalesce(${r}.expires_at, CASE WHEN ${r}.expired THEN ${r}.dropped_at END)`);
@@ -29,12 +29,15 @@ export const recordColumns = (r: string, operations = `${r}.operations`): string
   ].join(", ");
 
 /**
- * As `recordColumns`, in one column of text: what is asked most is whether anything has changed, and each column of an
- * answer costs server and client more than the bytes in it.
+ * A record in one column of text: what is asked most is whether anything has changed, and each column of an answer costs
+ * server and client more than the bytes in it. The value comes first, as "x" and hexadecimal, if there is one; then the
+ * rest as JSON, which the value is kept out of since there each of its characters would be looked at.
+ * @param value The record's, if it is to be seen.
  */
-export const packedRecord = (r: string): string => `json_build_object('revision', ${r}.revision, 'micros', ${r}.micros,
+export const packedRecord = (r: string, value: string): string => `concat('x' || encode(${value}, 'hex'),
+  json_build_object('revision', ${r}.revision, 'micros', ${r}.micros,
     'node', ${r}.node, 'committed_at', ${inMs(`${r}.committed_at`)}, 'operations', ${r}.operations,
-    'expires_at', ${expiryOf(r)})::text`;
+    'expires_at', ${expiryOf(r)}))`;
 
 /** Plain bytes: pg's are Buffers, which compare unequal to the same bytes elsewhere. */
 const bytesOf = (value: Uint8Array | null | undefined): Uint8Array | undefined =>
@@ -64,9 +67,12 @@ const recordFrom = (columns: RecordColumns, value: Uint8Array | undefined): Stor
 export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord =>
   recordFrom(row as unknown as RecordColumns, value ?? bytesOf(row.value as Uint8Array | null));
 
-/** @param row Of `packedRecord`, as `packed`, and the `value`. */
-export const unpackedRecord = ({ packed, value }: PgRow): StoredRecord =>
-  recordFrom(JSON.parse(String(packed)) as RecordColumns, bytesOf(value as Uint8Array | null));
+/** @param packed By `packedRecord`. */
+export const unpackedRecord = (packed: string): StoredRecord => {
+  const end = packed.indexOf("{");
+  const value = end === 0 ? undefined : Buffer.from(packed.slice(1, end), "hex");
+  return recordFrom(JSON.parse(packed.slice(end)) as RecordColumns, bytesOf(value));
+};
 
 /** The record that `operation` of `node` has just written. @param row Of `answerColumns`. */
 export const writtenRecord = (

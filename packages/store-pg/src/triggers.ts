@@ -3,8 +3,11 @@ import type { PgNames } from "./names.ts";
 /** 122 random bits as 22 characters of base64url: the form of Warp's own operation ids. */
 const newId = "translate(encode(uuid_send(gen_random_uuid()), 'base64'), '+/=', '-_')";
 
-/** An instant in microseconds, as records are ordered by. */
-export const microsOf = (instant: string): string => `(extract(epoch FROM ${instant}) * 1000000)::bigint`;
+/**
+ * An instant in microseconds, as records are ordered by. By way of a double, which is exact until 2041 and to the
+ * microsecond for a century after: PostgreSQL's numerics, which `extract` answers with, are dear.
+ */
+export const microsOf = (instant: string): string => `(date_part('epoch', ${instant}) * 1000000)::bigint`;
 
 /** When a tombstone's last former version goes, from when on its own retention counts; null while that is kept for ever. */
 export const forgetFrom = (dropped: string, history: string, maxAge: string): string =>

@@ -45,10 +45,10 @@ interface Instant {
   readonly at: string;
 }
 
-const instantOf = (now: string): Instant => ({
-  micros: microsOf(now),
-  at: `date_trunc('milliseconds', ${now})`,
-});
+/** The millisecond that an instant is in. In numbers: units and intervals are parsed anew by every statement. */
+const atOf = (micros: string): string => `to_timestamp((${micros} / 1000)::float8 / 1000)`;
+
+const instantOf = (now: string): Instant => ({ micros: microsOf(now), at: atOf(microsOf(now)) });
 
 const ofReading = instantOf("n.now");
 /** One reading of the clock for one statement of a transaction. Cannot be folded into its parent. */
@@ -85,19 +85,20 @@ const creation = (key: string, left: Left, { micros, at }: Instant): string => `
   ${key}, ${left.value}, ${left.operation}, ${micros}, ${left.node}, ${at}, ${at}, ${left.expires}, ${left.dropped},
   ${left.forgotten}, ARRAY[${left.operation}], ${left.history}, ${left.versions}, ${left.maxAge}`;
 
-/** Of a row that is replaced: by the same instant that `micros` tells, however the clock is set meanwhile. */
-const committedAt = ({ at }: Instant): string =>
-  `greatest(${at}, date_trunc('milliseconds', 'epoch'::timestamptz + (r.micros + 1) * interval '1 microsecond'))`;
+/** Of a row that is replaced: later than what it replaces, however the clock is set meanwhile. */
+const laterMicros = ({ micros }: Instant): string => `greatest(${micros}, r.micros + 1)`;
+
+const committedAt = (instant: Instant): string => atOf(laterMicros(instant));
 
 /** What a write sets in a row, whatever stood there before. */
 const assignments = (left: Left, instant: Instant): string => `
   value = ${left.value}, revision = ${left.operation}, node = ${left.node},
-  micros = greatest(${instant.micros}, r.micros + 1), committed_at = ${committedAt(instant)},
+  micros = ${laterMicros(instant)}, committed_at = ${committedAt(instant)},
   expires_at = ${left.expires}, expired = false, dropped_at = ${left.dropped}, forget_from = ${left.forgotten},
   operations = ${left.operation} || r.operations[1:${rememberedOperations - 1}],
   history = ${left.history}, history_versions = ${left.versions}, history_max_age = ${left.maxAge}`;
 
-const expiry = ({ at }: Instant, ttl: string): string => `${at} + make_interval(secs => ${ttl} / 1000)`;
+const expiry = ({ micros }: Instant, ttl: string): string => `to_timestamp((${micros} / 1000 + ${ttl}) / 1000)`;
 
 const common = {
   operation: "$3::text",
