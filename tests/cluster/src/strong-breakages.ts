@@ -39,6 +39,30 @@ export const lateReaders = (): (() => void) => {
   );
 };
 
+/** Whoever holds a copy is told that it stands. */
+export const copiesUnasked: () => () => void = together(
+  () =>
+    replace(
+      StoreAccess.prototype,
+      "readOne",
+      (original) =>
+        async function (this: StoreAccess, key, unless) {
+          const found = await original.call(this, key, unless);
+          return unless === undefined ? found : "unchanged";
+        },
+    ),
+  () =>
+    replace(
+      StoreAccess.prototype,
+      "readEach",
+      (original) =>
+        async function (this: StoreAccess, keys, unless) {
+          const found = await original.call(this, keys, unless);
+          return found.map((one, index) => (unless[index] === undefined ? one : "unchanged"));
+        },
+    ),
+);
+
 export const keyByKey = (): (() => void) =>
   replace(
     StoreAccess.prototype,
@@ -58,15 +82,17 @@ const merelyGone = (found: Found): Found =>
 
 /** Who finds a value expired tells so, and leaves it at that. */
 export const unburied: () => () => void = together(
-  () =>
-    replace(
-      StoreAccess.prototype,
-      "get",
-      (original) =>
-        async function (this: StoreAccess, ...call) {
-          return merelyGone(await original.apply(this, call));
-        },
-    ),
+  ...(["get", "readOne"] as const).map(
+    (name) => () =>
+      replace(
+        StoreAccess.prototype,
+        name,
+        (original) =>
+          async function (this: StoreAccess, ...call: [string, string | undefined]) {
+            return merelyGone(await original.apply(this, call));
+          },
+      ),
+  ),
   ...(["readNow", "readEach"] as const).map(
     (name) => () =>
       replace(

@@ -2,10 +2,18 @@ import { MemoryCache, MemoryStore } from "@warp/core";
 import { Fences } from "../../../packages/core/src/mechanisms/fences.ts";
 import { FillGuard } from "../../../packages/core/src/mechanisms/fill-guard.ts";
 import { Quorum } from "../../../packages/core/src/mechanisms/quorum.ts";
-import { StoreAccess } from "../../../packages/core/src/mechanisms/store-access.ts";
 import { StrongSide } from "../../../packages/core/src/paths/strong-side.ts";
 import { joinCommitting, nothing, renamed, replace, together, unconditional, unknownIsRefused } from "./breakages.ts";
-import { isLock, keyByKey, lateReaders, takeHeld, twoRevisions, unburied, unfenced } from "./strong-breakages.ts";
+import {
+  copiesUnasked,
+  isLock,
+  keyByKey,
+  lateReaders,
+  takeHeld,
+  twoRevisions,
+  unburied,
+  unfenced,
+} from "./strong-breakages.ts";
 
 /**
  * What notices a mutant: the history of answers, what nodes acknowledged and the quorum they make, the grants of locks, or
@@ -165,16 +173,7 @@ export const strongMutants: readonly StrongMutant[] = [
     name: "a copy is served unasked",
     caughtBy: "history",
     seed: 45,
-    apply: () =>
-      replace(
-        StoreAccess.prototype,
-        "readEach",
-        (original) =>
-          async function (this: StoreAccess, keys, unless) {
-            const found = await original.call(this, keys, unless);
-            return found.map((one, index) => (unless[index] === undefined ? one : "unchanged"));
-          },
-      ),
+    apply: copiesUnasked,
   },
   { name: "an expiry is told and not written down", caughtBy: "history", seed: 2568, apply: unburied },
   { name: "many keys are read one after another", caughtBy: "history", seed: 74, apply: keyByKey },

@@ -12,6 +12,14 @@ interface Question<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Whom questions are put to. */
+export interface Authority<T, A> {
+  /** Sends one question. */
+  ask(key: string, begun: T): Promise<A>;
+  /** Sends several at once; answers in the order of `keys`. */
+  askAll(keys: readonly string[], begun: readonly T[]): Promise<readonly A[]>;
+}
+
 /**
  * Questions to an authority about keys, which readers share only if they came before theirs was sent: an answer says
  * what stood at some moment after that, and so within the time of every reader who waits for it. What is asked in one
@@ -20,23 +28,23 @@ interface Question<T, R> {
 export class Questions<T, A, R> {
   #open: Map<string, Question<T, R>> | undefined;
   readonly #begin: (key: string) => T;
-  readonly #send: (keys: readonly string[], begun: readonly T[]) => Promise<readonly A[]>;
+  readonly #authority: Authority<T, A>;
   readonly #finish: (key: string, begun: T, answer: A) => R;
   readonly #fail: (begun: T) => void;
 
   /**
-   * @param begin Called for the first reader of a key. @param send Sends everything; answers in the order of `keys`.
+   * @param begin Called for the first reader of a key.
    * @param finish Called once for each key; makes of the answer what every reader gets. @param fail Called in its place
    *   where there is no answer.
    */
   constructor(
     begin: (key: string) => T,
-    send: (keys: readonly string[], begun: readonly T[]) => Promise<readonly A[]>,
+    authority: Authority<T, A>,
     finish: (key: string, begun: T, answer: A) => R,
     fail: (begun: T) => void,
   ) {
     this.#begin = begin;
-    this.#send = send;
+    this.#authority = authority;
     this.#finish = finish;
     this.#fail = fail;
   }
@@ -64,31 +72,37 @@ export class Questions<T, A, R> {
     const asked = [...(this.#open as Map<string, Question<T, R>>).values()];
     // From here on nobody joins.
     this.#open = undefined;
-    cutInPieces(asked, Number.POSITIVE_INFINITY, cutting, (some) => void this.#answer(some));
+    const [only] = asked;
+    if (only !== undefined && asked.length === 1) this.#send(only);
+    else cutInPieces(asked, Number.POSITIVE_INFINITY, cutting, (some) => this.#sendAll(some));
   }
 
-  async #answer(asked: readonly Question<T, R>[]): Promise<void> {
-    let answers: readonly A[];
+  #send(question: Question<T, R>): void {
+    this.#authority.ask(question.key, question.begun).then(
+      (answer) => this.#answered(question, answer),
+      (error: unknown) => this.#failed(question, error),
+    );
+  }
+
+  #sendAll(asked: readonly Question<T, R>[]): void {
+    const keys = asked.map(({ key }) => key);
+    const begun = asked.map((question) => question.begun);
+    this.#authority.askAll(keys, begun).then(
+      (answers) => asked.forEach((question, index) => void this.#answered(question, answers[index] as A)),
+      (error: unknown) => asked.forEach((question) => void this.#failed(question, error)),
+    );
+  }
+
+  #answered({ key, begun, resolve, reject }: Question<T, R>, answer: A): void {
     try {
-      answers = await this.#send(
-        asked.map(({ key }) => key),
-        asked.map(({ begun }) => begun),
-      );
+      resolve(this.#finish(key, begun, answer));
     } catch (error) {
-      for (const { key, begun, reject } of asked) {
-        this.#fail(begun);
-        reject(failureFor(key, error));
-      }
-      return;
+      reject(error);
     }
-    let index = 0;
-    for (const { key, begun, resolve, reject } of asked) {
-      try {
-        resolve(this.#finish(key, begun, answers[index] as A));
-      } catch (error) {
-        reject(error);
-      }
-      index++;
-    }
+  }
+
+  #failed({ key, begun, reject }: Question<T, R>, error: unknown): void {
+    this.#fail(begun);
+    reject(failureFor(key, error));
   }
 }

@@ -84,12 +84,15 @@ export class StoreAccess {
     return this.store.atomicBatch && this.#sharesRoundTrips;
   }
 
+  /** As `get`, sent now and shared with nobody. */
+  readOne(key: string, unless: Revision | undefined): Promise<Found> {
+    return this.#readAlone({ key, unless });
+  }
+
   /** Independent reads that are sent now, together where that is cheaper; answers in the order of `keys`. @param unless As in `get`. */
-  async readEach(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
-    const [only] = keys;
-    if (only !== undefined && keys.length === 1) return [await this.#readAlone({ key: only, unless: unless[0] })];
-    if (this.#sharesRoundTrips) return await this.readNow(keys, unless);
-    return await Promise.all(keys.map((key, index) => this.#readAlone({ key, unless: unless[index] })));
+  readEach(keys: readonly string[], unless: readonly (Revision | undefined)[]): Promise<readonly Found[]> {
+    if (this.#sharesRoundTrips) return this.readNow(keys, unless);
+    return Promise.all(keys.map((key, index) => this.readOne(key, unless[index])));
   }
 
   /** As one state of the store, in one statement that is sent now and shared with nobody. @param unless As in `get`. */

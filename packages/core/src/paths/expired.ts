@@ -24,13 +24,27 @@ const bury = async (context: Context, registration: Registration, key: string, r
 };
 
 /**
- * Reads strong keys until nothing in the answer has merely expired. By its clock alone a store decides no order: it does
+ * Reads a strong key until the answer has not merely expired. By its clock alone a store decides no order: it does
  * not move a value's revision, so whoever has seen the value can still commit on it after another has been told that
  * there is none. So the first to find a value expired writes that down, conditional on its revision: from there on an
  * expiry is a write like any other.
  * @throws {WarpError} What the store says.
  */
-export const readStanding = async (
+export const readStanding = (
+  context: Context,
+  key: string,
+  registration: Registration,
+  read: () => Promise<Found>,
+): Promise<Found> =>
+  // Without an async function: it is part of every question.
+  read().then((found) => {
+    const revision = registration.isStrong ? expiredRevision(found) : undefined;
+    if (revision === undefined) return found;
+    return bury(context, registration, key, revision).then(() => readStanding(context, key, registration, read));
+  });
+
+/** As `readStanding`, for several keys. */
+export const readAllStanding = async (
   context: Context,
   keys: readonly string[],
   registrations: readonly Registration[],

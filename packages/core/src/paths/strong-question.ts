@@ -6,7 +6,7 @@ import type { StoredRecord } from "../ports/store.ts";
 import { type Entry, expiryOf, markVisited, type Revision } from "../values/entry.ts";
 import { decodeStored } from "../wire/stored-value.ts";
 import { type Context, type Fetched, registrationFor, type StrongQuestions } from "./context.ts";
-import { type Found, readStanding } from "./expired.ts";
+import { type Found, readAllStanding, readStanding } from "./expired.ts";
 import { decodeFor, fillLocal, forget, newLife } from "./tiers.ts";
 
 /** What a question began with. */
@@ -38,19 +38,19 @@ const beginQuestion = (context: Context, key: string): Begun => {
   };
 };
 
-const readBegun = (
+const readBegun = (context: Context, key: string, { registration, entry }: Begun): Promise<Found> =>
+  readStanding(context, key, registration, () => (context.store as StoreAccess).readOne(key, entry?.revision));
+
+const readAllBegun = (
   context: Context,
   keys: readonly string[],
   begun: readonly Begun[],
   read: (store: StoreAccess, unless: readonly (Revision | undefined)[]) => Promise<readonly Found[]>,
 ): Promise<readonly Found[]> => {
-  const unless = begun.map(askedRevision);
+  const unless = begun.map(({ entry }) => entry?.revision);
   const registrations = begun.map(({ registration }) => registration);
-  return readStanding(context, keys, registrations, () => read(context.store as StoreAccess, unless));
+  return readAllStanding(context, keys, registrations, () => read(context.store as StoreAccess, unless));
 };
-
-/** What is asked: whether the copy's revision still stands, or for the record. */
-const askedRevision = ({ entry }: Begun): Revision | undefined => entry?.revision;
 
 const confirm = (context: Context, key: string, { registration, token }: Begun, entry: Entry): Fetched => {
   markVisited(entry);
@@ -106,7 +106,10 @@ const finishQuestion = (context: Context, key: string, begun: Begun, found: Foun
 export const strongQuestions = (contextOf: () => Context): StrongQuestions =>
   new Questions<Begun, Found, Fetched>(
     (key) => beginQuestion(contextOf(), key),
-    (keys, begun) => readBegun(contextOf(), keys, begun, (store, unless) => store.readEach(keys, unless)),
+    {
+      ask: (key, begun) => readBegun(contextOf(), key, begun),
+      askAll: (keys, begun) => readAllBegun(contextOf(), keys, begun, (store, unless) => store.readEach(keys, unless)),
+    },
     (key, begun, found) => finishQuestion(contextOf(), key, begun, found),
     (begun) => endQuestion(contextOf(), begun),
   );
@@ -122,7 +125,7 @@ export const askTogether = async (
   const begun = keys.map((key) => beginQuestion(context, key));
   let answers: readonly Found[];
   try {
-    answers = await readBegun(context, keys, begun, (store, unless) => store.readNow(keys, unless));
+    answers = await readAllBegun(context, keys, begun, (store, unless) => store.readNow(keys, unless));
   } catch (error) {
     for (const one of begun) endQuestion(context, one);
     throw error;

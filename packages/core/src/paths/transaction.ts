@@ -9,7 +9,7 @@ import { decodeValue, encodeValue } from "../wire/encode-value.ts";
 import { type Agreement, agreed } from "./agreement.ts";
 import { type CommitRun, revisionLeft } from "./commit.ts";
 import { type Context, flushFirst, registrationFor, requireOpen } from "./context.ts";
-import { readStanding } from "./expired.ts";
+import { readAllStanding, readStanding } from "./expired.ts";
 import { commitTransactionLocally } from "./transaction-local.ts";
 import { applySteps, resultsOf, type Step, type Work } from "./transaction-steps.ts";
 import { applyLocally } from "./write.ts";
@@ -146,7 +146,7 @@ export class Transaction {
   async #read(key: string, registration: Registration): Promise<Known> {
     const { store } = this.#context;
     if (store === undefined) return guess(this.#context, key, registration);
-    const [record] = await readStanding(this.#context, [key], [registration], async () => [await store.get(key)]);
+    const record = await readStanding(this.#context, key, registration, () => store.get(key));
     return knownFrom(registration, key, record as StoredRecord | undefined);
   }
 
@@ -228,7 +228,7 @@ export class Transaction {
     if (asked.length === 0) return known;
     const registrations = asked.map((key) => (this.#works.get(key) as Work).registration);
     const call = { operation: "commit" };
-    const records = await readStanding(this.#context, asked, registrations, () => store.getMany(asked, call));
+    const records = await readAllStanding(this.#context, asked, registrations, () => store.getMany(asked, call));
     asked.forEach((key, index) => {
       known.set(key, knownFrom(registrations[index] as Registration, key, records[index] as StoredRecord | undefined));
     });

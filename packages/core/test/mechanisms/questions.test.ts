@@ -6,9 +6,15 @@ describe("the questions of one turn", () => {
     const sent: number[] = [];
     const questions = new Questions<undefined, string, string>(
       () => undefined,
-      async (keys) => {
-        sent.push(keys.length);
-        return keys;
+      {
+        ask: async (key) => {
+          sent.push(1);
+          return key;
+        },
+        askAll: async (keys) => {
+          sent.push(keys.length);
+          return keys;
+        },
       },
       (_key, _begun, answer) => answer,
       () => undefined,
