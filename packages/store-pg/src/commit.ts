@@ -162,13 +162,14 @@ export class Committer {
   ): Promise<Records> {
     const { kind, key, expected, timestamp } = mutation;
     const lockMs = String(Math.max(1, Math.ceil(limits.lockMs)));
-    const retention = retentionOf(mutation);
-    const values: unknown[] = [this.#clock(), toColumn(key), operation, timestamp.node, lockMs, ...retention];
+    const [keeps, versions, maxAgeMs] = retentionOf(mutation);
+    const values: unknown[] = [this.#clock(), toColumn(key), operation, timestamp.node, lockMs];
     const value = bytesOf(mutation);
     if (value !== undefined) values.push(value, ttlOf(mutation));
     if (expected !== undefined) values.push(expected);
+    if (keeps) values.push(versions, maxAgeMs);
     const { create, replace } = this.#statements;
-    const statement = (expected === undefined ? create : replace)[kind][answer];
+    const statement = (expected === undefined ? create : replace)[keeps ? "kept" : "plain"][kind][answer];
     if (answer === "none") {
       if ((await this.#client.write(statement, values, limits.stillWanted)) > 0) return [];
     } else {

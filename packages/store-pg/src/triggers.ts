@@ -94,7 +94,7 @@ export const triggers = ({ records, prefix, routine }: PgNames): readonly string
   `CREATE TRIGGER "${prefix}_foreign_insert" BEFORE INSERT ON ${records} FOR EACH ROW
     WHEN (NEW.micros IS NULL) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_foreign_update" BEFORE UPDATE ON ${records} FOR EACH ROW
-    WHEN ((NEW.micros > OLD.micros) IS NOT TRUE) EXECUTE FUNCTION ${routine("foreign_write")}()`,
+    WHEN (NEW.micros <= OLD.micros) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_foreign_delete" BEFORE DELETE ON ${records} FOR EACH ROW
     WHEN (OLD.micros > 0 AND ${notReaping}) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_archive" AFTER UPDATE ON ${records} FOR EACH ROW

@@ -7,21 +7,24 @@ import { forgetFrom, microsOf } from "./triggers.ts";
 /** A statement by what is asked of it when it has written: a row costs server and client a good part of a small update. */
 type Answering = Readonly<Record<CommitAnswer, string>>;
 
-/** A write of one key, by what it leaves there. */
+/** Writes of one key, by what they leave there. */
+type ByKind = Readonly<Record<"put" | "delete", Answering>>;
+
+/** A write of one key, by whether the version before is kept: most keys keep none, and each parameter takes its time. */
 export interface SingleWrite {
-  readonly put: Answering;
-  readonly delete: Answering;
+  readonly plain: ByKind;
+  readonly kept: ByKind;
 }
 
 /** Every text of this package that commits. `$1` is always the injected clock or null. */
 export interface WriteStatements {
   /**
-   * One key, on no record. `$2` key, `$3` operation, `$4` node, `$5` the longest wait for a lock in milliseconds, `$6` to
-   * `$8` whether and how the version before is kept; for a put `$9` the value and `$10` its time to live. Writes no row if
-   * there is a record; answers, if at all, with `answerColumns`.
+   * One key, on no record. `$2` key, `$3` operation, `$4` node, `$5` the longest wait for a lock in milliseconds; for a
+   * put the value and its time to live; last, where the version before is kept, how many versions and for how long.
+   * Writes no row if there is a record; answers, if at all, with `answerColumns`.
    */
   readonly create: SingleWrite;
-  /** As `create`, on a revision, which comes last. Writes no row if that does not stand. */
+  /** As `create`, on a revision, which comes before the last two. Writes no row if that does not stand. */
   readonly replace: SingleWrite;
   /**
    * Takes the locks of all keys, in their order, and writes those that are to be created. `$2` operation, `$3` keys,
@@ -100,42 +103,42 @@ const assignments = (left: Left, instant: Instant): string => `
 
 const expiry = ({ micros }: Instant, ttl: string): string => `to_timestamp((${micros} / 1000 + ${ttl}) / 1000)`;
 
-const common = {
-  operation: "$3::text",
-  node: "$4::text",
-  history: "$6::boolean",
-  versions: "$7::int",
-  maxAge: "$8::float8",
-};
-const put: Left = {
-  ...common,
-  value: "$9::bytea",
-  expires: expiry(asReceived, "$10::float8"),
-  dropped: "NULL",
-  forgotten: "NULL",
-};
-/** @param dropped When. */
-const removal = (dropped: string): Left => ({
-  ...common,
-  value: "NULL",
-  expires: "NULL",
-  dropped,
-  forgotten: forgetFrom(dropped, common.history, common.maxAge),
-});
-
 const answering = (text: string): Answering => ({ none: text, records: `${text}\nRETURNING ${answerColumns("r")}` });
 
-const create = ({ records }: PgNames, left: Left): Answering =>
-  answering(`
+const create = ({ records }: PgNames, left: Left): string => `
 INSERT INTO ${records} AS r (${columns})
 SELECT ${creation("$2::text", left, asReceived)}
 WHERE ${lockTimeout}
-ON CONFLICT (key) DO NOTHING`);
+ON CONFLICT (key) DO NOTHING`;
 
-const replace = ({ records }: PgNames, left: Left, expected: string): Answering =>
-  answering(`
+const replace = ({ records }: PgNames, left: Left, expected: string): string => `
 UPDATE ${records} AS r SET ${assignments(left, asReceived)}
-WHERE r.key = $2::text AND r.revision = ${expected} AND ${lockTimeout}`);
+WHERE r.key = $2::text AND r.revision = ${expected} AND ${lockTimeout}`;
+
+const single = (names: PgNames, kind: "put" | "delete", replaces: boolean, keeps: boolean): Answering => {
+  // The first five are of every write.
+  let last = 5;
+  const next = (type: string): string => `$${++last}::${type}`;
+  const dropped = replaces ? committedAt(asReceived) : asReceived.at;
+  const put =
+    kind === "put"
+      ? { value: next("bytea"), expires: expiry(asReceived, next("float8")), dropped: "NULL" }
+      : { value: "NULL", expires: "NULL", dropped };
+  const expected = replaces ? next("text") : undefined;
+  const versions = keeps ? next("int") : "NULL";
+  const maxAge = keeps ? next("float8") : "NULL";
+  const forgotten = kind === "put" ? "NULL" : forgetFrom(dropped, String(keeps), maxAge);
+  const left = { ...put, operation: "$3::text", node: "$4::text", forgotten, history: String(keeps), versions, maxAge };
+  return answering(expected === undefined ? create(names, left) : replace(names, left, expected));
+};
+
+const singleWrite = (names: PgNames, replaces: boolean): SingleWrite => {
+  const byKind = (keeps: boolean): ByKind => ({
+    put: single(names, "put", replaces, keeps),
+    delete: single(names, "delete", replaces, keeps),
+  });
+  return { plain: byKind(false), kept: byKind(true) };
+};
 
 /** What the mutation in a row of `w` leaves. @param dropped When, if it leaves no value. */
 const leftOfRow = (dropped: string): Left => {
@@ -198,11 +201,8 @@ SELECT r.key, ${recordColumns("r")}, CASE WHEN r.expires_at <= c.now THEN NULL E
 FROM ${reading}, ${names.records} AS r WHERE r.key = ANY ($2::text[]) AND r.micros > 0`;
 
 export const writeStatementsOf = (names: PgNames): WriteStatements => ({
-  create: { put: create(names, put), delete: create(names, removal(asReceived.at)) },
-  replace: {
-    put: replace(names, put, "$11::text"),
-    delete: replace(names, removal(committedAt(asReceived)), "$9::text"),
-  },
+  create: singleWrite(names, false),
+  replace: singleWrite(names, true),
   lock: lock(names),
   settle: settle(names),
   conflicts: conflicts(names),

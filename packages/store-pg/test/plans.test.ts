@@ -52,7 +52,7 @@ await describeWith("postgres", (url) => {
   const keys = some(1_000);
   const column = <T>(value: T, length = keys.length): T[] => new Array<T>(length).fill(value);
   const many = [column("00"), column("n"), column(null), column(false), column(null), column(null)];
-  const removal = [null, "city:7", "op", "n", "1000", false, null, null];
+  const removal = [null, "city:7", "op", "n", "1000"];
   const put = [...removal, Buffer.from("x"), null];
 
   const statements: readonly (readonly [name: string, text: string, values: readonly unknown[], index: string])[] = [
@@ -66,14 +66,15 @@ await describeWith("postgres", (url) => {
     ["keys from", reads.keysFrom, [null, "", 1000], `${table}_pkey`],
     ["getAt", reads.getAt, [null, "city:1", 0], `${table}_history_pkey`],
     ["getAt of a key without a past", reads.getAt, [null, "city:999999", 0], `${table}_pkey`],
-    ["create", writes.create.put.none, put, `Conflict Arbiter Indexes: ${table}_pkey`],
-    ["create a tombstone", writes.create.delete.none, removal, `Conflict Arbiter Indexes: ${table}_pkey`],
+    ["create", writes.create.plain.put.none, put, `Conflict Arbiter Indexes: ${table}_pkey`],
+    ["create a tombstone", writes.create.plain.delete.none, removal, `Conflict Arbiter Indexes: ${table}_pkey`],
     ["lock", writes.lock, [null, "op", keys, column(false), ...many], `Conflict Arbiter Indexes: ${table}_pkey`],
     ["settle", writes.settle, [null, "op", keys, column(false), column("r"), ...many], `${table}_pkey`],
     ["settle of checks", writes.settle, [null, "op", keys, column(true), column("r"), ...many], `${table}_pkey`],
     ["conflicts of 1000", writes.conflicts, [null, keys], `${table}_pkey`],
-    ["replace", writes.replace.put.none, [...put, "r"], `${table}_pkey`],
-    ["delete", writes.replace.delete.none, [...removal, "r"], `${table}_pkey`],
+    ["replace", writes.replace.plain.put.none, [...put, "r"], `${table}_pkey`],
+    ["replace and keep", writes.replace.kept.put.none, [...put, "r", 3, 1_000], `${table}_pkey`],
+    ["delete", writes.replace.plain.delete.none, [...removal, "r"], `${table}_pkey`],
     ["conflicts", writes.conflicts, [null, keys.slice(0, 10)], `${table}_pkey`],
     ["expire", reaps.expire, [null, 1000], `${table}_expires`],
     ["bury", reaps.bury, [null, 1000, 86_400_000], `${table}_forget`],
@@ -145,7 +146,7 @@ await describeWith("postgres", (url) => {
     const counted = await client.transaction(async (transaction) => {
       const [row] = await transaction.query(`SELECT revision FROM ${table} WHERE key = 'city:7'`, []);
       const [before] = await transaction.query(counts, []);
-      await transaction.write(writes.replace.put.none, [...put, row?.revision]);
+      await transaction.write(writes.replace.plain.put.none, [...put, row?.revision]);
       const [after] = await transaction.query(counts, []);
       return {
         updated: Number(after?.updated) - Number(before?.updated),
