@@ -35,6 +35,8 @@ export class Inbound {
   readonly #context: Context;
   readonly #parts: InboundParts;
   readonly #reported: Set<string> = new Set();
+  /** Of the last frame of another node: the next one is often from the same. */
+  #latest: FrameHeader | undefined;
 
   constructor(context: Context, parts: InboundParts) {
     this.#context = context;
@@ -44,7 +46,7 @@ export class Inbound {
   /** A frame from the transport: whatever its bytes, this does not throw. */
   received(bytes: Uint8Array): void {
     const { settings, meters, clock, logger } = this.#context;
-    const decoded = decodeFrame(bytes, settings.secret);
+    const decoded = decodeFrame(bytes, settings.secret, this.#latest);
     if ("problem" in decoded) {
       meters.bus.framesRefused[decoded.problem]++;
       if (this.#once(`${decoded.problem}:${decoded.sender}`)) {
@@ -65,6 +67,7 @@ export class Inbound {
       this.#parts.onEcho();
       return;
     }
+    this.#latest = frame;
     meters.bus.framesReceived++;
     meters.bus.lag.observe((clock.now() - frame.sentAt) / 1_000);
     this.#accept(frame);

@@ -82,15 +82,15 @@ export const encodeFrame = (frame: Frame, secret?: Uint8Array): Uint8Array => {
   return writer.written();
 };
 
-const readFrame = (reader: Reader, sender: NodeId, flags: number): Frame => {
+const readFrame = (reader: Reader, sender: NodeId, flags: number, likely: FrameHeader | undefined): Frame => {
   // Made in one piece: to copy a header of its own costs more than to read it.
   const bodies: FrameBody[] = [];
   const frame: Frame = {
     sender,
-    cluster: reader.text(),
-    incarnation: reader.text(),
+    cluster: reader.text(likely?.cluster),
+    incarnation: reader.text(likely?.incarnation),
     number: reader.varint(),
-    to: (flags & addressedFlag) === 0 ? undefined : reader.text(),
+    to: (flags & addressedFlag) === 0 ? undefined : reader.text(likely?.to),
     sentAt: reader.double(),
     bodies,
   };
@@ -109,14 +109,15 @@ const readVersion = (reader: Reader): number | undefined =>
  * Reads a frame. Never throws, whatever the bytes. Bodies of an unknown kind are left out.
  * @param secret If given, a frame that was not signed with it is refused. Without one a signature is not looked at, so
  *   that a cluster can be given a secret node by node.
+ * @param likely What is the same as here is not decoded anew.
  */
-export const decodeFrame = (bytes: Uint8Array, secret?: Uint8Array): DecodedFrame => {
+export const decodeFrame = (bytes: Uint8Array, secret?: Uint8Array, likely?: FrameHeader): DecodedFrame => {
   let sender: NodeId | undefined;
   try {
     const reader = new Reader(bytes);
     const found = readVersion(reader);
     if (found === undefined) return { problem: "malformed", sender };
-    sender = reader.text();
+    sender = reader.text(likely?.sender);
     if (found !== version) return { problem: "version", sender };
     const flags = reader.byte();
     if ((flags & ~knownFlags) !== 0) return { problem: "version", sender };
@@ -130,7 +131,7 @@ export const decodeFrame = (bytes: Uint8Array, secret?: Uint8Array): DecodedFram
       if (!genuine) return { problem: "signature", sender };
     }
     const head = bytes.length - reader.left;
-    return { frame: readFrame(new Reader(bytes, head, end), sender, flags) };
+    return { frame: readFrame(new Reader(bytes, head, end), sender, flags, likely) };
   } catch {
     // A frame of another version owes us nothing but its first two bytes.
     return {

@@ -26,6 +26,17 @@ describe("a frame", () => {
     );
   });
 
+  it("comes back the same whatever frame it is thought to be like", () => {
+    fc.assert(
+      fc.property(frame, frame, (sent, other) => {
+        const bytes = encodeFrame(sent);
+        for (const likely of [other, sent, { ...other, sender: sent.sender }])
+          expect(decodeFrame(bytes, undefined, likely)).toEqual({ frame: sent });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("is never larger than the estimate it was filled by", () => {
     fc.assert(
       fc.property(frame, fc.array(text), fc.boolean(), (sent, keys, signed) => {
