@@ -2,7 +2,7 @@ import { WarpError } from "../errors.ts";
 import type { GapReason } from "../mechanisms/bus-meters.ts";
 import type { Continuity, Peers } from "../mechanisms/peers.ts";
 import type { SharedEpoch } from "../mechanisms/shared-epoch.ts";
-import { decodeFrame, type Frame, type FrameHeader } from "../wire/frame.ts";
+import { decodeFrame, type Frame, type FrameHeader, type SenderHeader } from "../wire/frame.ts";
 import type { AttachBody, FrameBody, HeartbeatBody, LeaseBody } from "../wire/frame-body.ts";
 import type { StrongBody } from "../wire/strong-body.ts";
 import type { Context } from "./context.ts";
@@ -35,8 +35,8 @@ export class Inbound {
   readonly #context: Context;
   readonly #parts: InboundParts;
   readonly #reported: Set<string> = new Set();
-  /** Of the last frame of another node: the next one is often from the same. */
-  #latest: FrameHeader | undefined;
+  /** Of the last other node that was heard: the next frame is often from the same. */
+  #likely: SenderHeader | undefined;
 
   constructor(context: Context, parts: InboundParts) {
     this.#context = context;
@@ -46,7 +46,7 @@ export class Inbound {
   /** A frame from the transport: whatever its bytes, this does not throw. */
   received(bytes: Uint8Array): void {
     const { settings, meters, clock, logger } = this.#context;
-    const decoded = decodeFrame(bytes, settings.secret, this.#latest);
+    const decoded = decodeFrame(bytes, settings.secret, this.#likely);
     if ("problem" in decoded) {
       meters.bus.framesRefused[decoded.problem]++;
       if (this.#once(`${decoded.problem}:${decoded.sender}`)) {
@@ -67,7 +67,10 @@ export class Inbound {
       this.#parts.onEcho();
       return;
     }
-    this.#latest = frame;
+    if (this.#likely?.incarnation !== frame.incarnation) {
+      const { cluster, sender, incarnation } = frame;
+      this.#likely = { cluster, sender, incarnation, to: settings.node };
+    }
     meters.bus.framesReceived++;
     meters.bus.lag.observe((clock.now() - frame.sentAt) / 1_000);
     this.#accept(frame);

@@ -17,6 +17,9 @@ export interface FrameHeader {
   readonly sentAt: number;
 }
 
+/** What does not change from one frame of a sender to its next. */
+export type SenderHeader = Pick<FrameHeader, "cluster" | "sender" | "incarnation" | "to">;
+
 /** What travels on the bus. */
 export interface Frame extends FrameHeader {
   readonly bodies: readonly FrameBody[];
@@ -82,7 +85,7 @@ export const encodeFrame = (frame: Frame, secret?: Uint8Array): Uint8Array => {
   return writer.written();
 };
 
-const readFrame = (reader: Reader, sender: NodeId, flags: number, likely: FrameHeader | undefined): Frame => {
+const readFrame = (reader: Reader, sender: NodeId, flags: number, likely: SenderHeader | undefined): Frame => {
   // Made in one piece: to copy a header of its own costs more than to read it.
   const bodies: FrameBody[] = [];
   const frame: Frame = {
@@ -111,7 +114,7 @@ const readVersion = (reader: Reader): number | undefined =>
  *   that a cluster can be given a secret node by node.
  * @param likely What is the same as here is not decoded anew.
  */
-export const decodeFrame = (bytes: Uint8Array, secret?: Uint8Array, likely?: FrameHeader): DecodedFrame => {
+export const decodeFrame = (bytes: Uint8Array, secret?: Uint8Array, likely?: SenderHeader): DecodedFrame => {
   let sender: NodeId | undefined;
   try {
     const reader = new Reader(bytes);
