@@ -84,7 +84,7 @@ export class PgStore implements Store, History {
     }
     const [row] = await this.#client.query(this.#reads.getUnless, [this.#clock(), toColumn(key), unless]);
     if (row === undefined) return undefined;
-    return row.packed === null ? "unchanged" : unpackedRecord(String(row.packed));
+    return row.packed === null ? "unchanged" : unpackedRecord(row.packed as Uint8Array);
   }
 
   async getMany(

@@ -29,15 +29,15 @@ export const recordColumns = (r: string, operations = `${r}.operations`): string
   ].join(", ");
 
 /**
- * A record in one column of text: what is asked most is whether anything has changed, and each column of an answer costs
- * server and client more than the bytes in it. The value comes first, as "x" and hexadecimal, if there is one; then the
- * rest as JSON, which the value is kept out of since there each of its characters would be looked at.
+ * A record in one column of bytes: what is asked most is whether anything has changed, and each column of an answer costs
+ * server and client more than the bytes in it. First all but the value as JSON, then, if there is a value, a zero byte,
+ * which JSON has none of, and the value as it is.
  * @param value The record's, if it is to be seen.
  */
-export const packedRecord = (r: string, value: string): string => `concat('x' || encode(${value}, 'hex'),
+export const packedRecord = (r: string, value: string): string => `convert_to(
   json_build_object('revision', ${r}.revision, 'micros', ${r}.micros,
     'node', ${r}.node, 'committed_at', ${inMs(`${r}.committed_at`)}, 'operations', ${r}.operations,
-    'expires_at', ${expiryOf(r)}))`;
+    'expires_at', ${expiryOf(r)})::text, 'UTF8') || coalesce(decode('00', 'hex') || ${value}, '')`;
 
 /** Plain bytes: pg's are Buffers, which compare unequal to the same bytes elsewhere. */
 const bytesOf = (value: Uint8Array | null | undefined): Uint8Array | undefined =>
@@ -68,10 +68,11 @@ export const recordOf = (row: PgRow, value?: Uint8Array): StoredRecord =>
   recordFrom(row as unknown as RecordColumns, value ?? bytesOf(row.value as Uint8Array | null));
 
 /** @param packed By `packedRecord`. */
-export const unpackedRecord = (packed: string): StoredRecord => {
-  const end = packed.indexOf("{");
-  const value = end === 0 ? undefined : Buffer.from(packed.slice(1, end), "hex");
-  return recordFrom(JSON.parse(packed.slice(end)) as RecordColumns, bytesOf(value));
+export const unpackedRecord = ({ buffer, byteOffset, byteLength }: Uint8Array): StoredRecord => {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  const end = bytes.indexOf(0);
+  const columns = JSON.parse(bytes.toString("utf8", 0, end < 0 ? byteLength : end)) as RecordColumns;
+  return recordFrom(columns, end < 0 ? undefined : bytesOf(bytes.subarray(end + 1)));
 };
 
 /** The record that `operation` of `node` has just written. @param row Of `answerColumns`. */

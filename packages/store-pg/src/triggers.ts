@@ -87,14 +87,14 @@ END $body$`;
 
 /**
  * The conditions are part of the triggers, so that Warp's own writes do not even call the functions. Warp's own is
- * what raises `micros`, which no column default and no ordinary UPDATE does. They are short, since PostgreSQL reads their
- * text anew for each statement: of the reaper, who is rare, the function asks.
+ * what raises `micros`, which no column default and no ordinary UPDATE does, and setting it to nothing does not either.
+ * They are short, since PostgreSQL reads their text anew for each statement: of the reaper, who is rare, the function asks.
  */
 export const triggers = ({ records, prefix, routine }: PgNames): readonly string[] => [
   `CREATE TRIGGER "${prefix}_foreign_insert" BEFORE INSERT ON ${records} FOR EACH ROW
     WHEN (NEW.micros IS NULL) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_foreign_update" BEFORE UPDATE ON ${records} FOR EACH ROW
-    WHEN (NEW.micros <= OLD.micros) EXECUTE FUNCTION ${routine("foreign_write")}()`,
+    WHEN ((NEW.micros > OLD.micros) IS NOT TRUE) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_foreign_delete" BEFORE DELETE ON ${records} FOR EACH ROW
     WHEN (OLD.micros > 0 AND ${notReaping}) EXECUTE FUNCTION ${routine("foreign_write")}()`,
   `CREATE TRIGGER "${prefix}_archive" AFTER UPDATE ON ${records} FOR EACH ROW

@@ -45,6 +45,22 @@ await describeBackends((open) => {
     expect(before.operations).toHaveLength(16);
   });
 
+  it("a foreign write that sets what orders records to nothing is a write like any other", async () => {
+    const { store, table, sql } = await open();
+    let before = await put(store, "k", "0");
+    for (const statement of [
+      `UPDATE ${table} SET value = 'x', micros = NULL`,
+      `UPDATE ${table} SET value = 'x', micros = DEFAULT`,
+      `INSERT INTO ${table} (key, value) VALUES ('k', 'x') ON CONFLICT (key) DO UPDATE SET value = 'x', micros = NULL`,
+    ]) {
+      await sql(statement);
+      const after = await readRecord(store, "k");
+      assertForeign(after, before);
+      expect(text(after)).toBe("x");
+      before = after;
+    }
+  });
+
   it("a commit on the revision before a foreign write loses", async () => {
     const { store, table, sql } = await open();
     const before = await put(store, "k", "1");
